@@ -1,0 +1,1 @@
+"""The application: one command, `clarion`, and the one place that wires rooms together."""

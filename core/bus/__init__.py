@@ -1,0 +1,1 @@
+"""The broker: topology, and the RabbitMQ and in-process backends."""

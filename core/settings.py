@@ -1,0 +1,175 @@
+"""Settings: `CLARION_*` variables, each also as `CLARION_*_FILE`, checked together at start."""
+
+import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from core.errors import ConfigurationError
+
+PREFIX = "CLARION_"
+DEFAULT_RETRY_SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+SECRET_KEY_LENGTH = 32
+
+Network = IPv4Network | IPv6Network
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _networks(value: object) -> object:
+    return tuple(ip_network(part) for part in value) if isinstance(value, list) else value
+
+
+def _blank_is_unset(value: object) -> object:
+    return None if value == "" else value
+
+
+Seconds = Annotated[int, Field(ge=1, le=30 * 86_400)]
+Networks = Annotated[
+    tuple[Network, ...], NoDecode, BeforeValidator(_networks), BeforeValidator(_comma_separated)
+]
+Schedule = Annotated[tuple[Seconds, ...], NoDecode, Field(max_length=30), BeforeValidator(_comma_separated)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; `docs/clarion.env` explains each."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, validate_default=True)
+
+    database_url: OptionalSecret = None
+    broker_url: OptionalSecret = None
+    api_key: OptionalSecret = None
+    secret_key: OptionalSecret = None
+    public_url: OptionalText = None
+    smtp_url: OptionalSecret = None
+    mail_from: OptionalText = None
+    newsapi_key: OptionalSecret = None
+    egress_allow: Networks = ()
+    retry_schedule: Schedule = DEFAULT_RETRY_SCHEDULE
+    host_spacing_seconds: Annotated[float, Field(ge=0, le=3_600)] = 1.0
+    lease_seconds: Annotated[float, Field(ge=1, le=300)] = 6.0
+    backfill: Annotated[int, Field(ge=0, le=500)] = 10
+    worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
+    health_port: Annotated[int | None, Field(ge=0, le=65_535), BeforeValidator(_blank_is_unset)] = None
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and any(len(key.strip()) < SECRET_KEY_LENGTH for key in value.get_secret_value().split(",")):
+            raise ValueError(f"every key in it needs at least {SECRET_KEY_LENGTH} characters")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, {"sqlite", "postgresql"})
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, {"memory", "amqp", "amqps"})
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _known_mail(cls, value: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(value, {"smtp", "smtp+starttls", "smtps"})
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value and not (value.startswith(("http://", "https://")) and urlsplit(value).hostname):
+            raise ValueError("must be an http:// or https:// URL")
+        return value.rstrip("/") if value else None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.database_scheme == "postgresql" and not self.secret_key:
+            raise ValueError(
+                "CLARION_SECRET_KEY: required with PostgreSQL, the same in every process "
+                f"({SECRET_KEY_LENGTH} characters or more)"
+            )
+        if self.smtp_url and not self.mail_from:
+            raise ValueError("CLARION_MAIL_FROM: required with CLARION_SMTP_URL: the address mail comes from")
+        return self
+
+    @property
+    def database_scheme(self) -> str:
+        """`sqlite`, `postgresql`, or empty when unset."""
+        return urlsplit(self.database_url.get_secret_value()).scheme if self.database_url else ""
+
+    @property
+    def broker_scheme(self) -> str:
+        """`memory`, `amqp`, `amqps`, or empty when unset."""
+        return urlsplit(self.broker_url.get_secret_value()).scheme if self.broker_url else ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what the code passes, then the environment, then the files that the environment names."""
+        return init_settings, env_settings, _NamedFiles(settings_cls)
+
+
+class _NamedFiles(PydanticBaseSettingsSource):
+    """Values of `CLARION_X` from the file that `CLARION_X_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{PREFIX}{field_name.upper()}"
+        path = os.environ.get(f"{variable}_FILE")
+        if path is None:
+            return None, field_name, False
+        if variable in os.environ:
+            raise ConfigurationError(f"{variable} and {variable}_FILE are both set: set one of them")
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{variable}_FILE: cannot read {path}: {error}") from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in Settings.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _with_scheme(value: SecretStr | None, schemes: set[str]) -> SecretStr | None:
+    if value and urlsplit(value.get_secret_value()).scheme not in schemes:
+        raise ValueError("must start with " + " or ".join(f"{scheme}:" for scheme in sorted(schemes)))
+    return value
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment, `overrides` first, and check all settings.
+
+    Raises ConfigurationError with one line per wrong variable, naming it.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_problem(item) for item in error.errors())) from None
+
+
+def _problem(item: Any) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not item["loc"]:
+        return message
+    return f"{PREFIX}{str(item['loc'][0]).upper()}: {message}"

@@ -1,0 +1,136 @@
+"""Articles and their versions: which is the newest, and how far its routing got."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from core.ids import new_id
+from core.message import ArticleMessage
+from core.store.models import Article, ArticleVersion, Entry, Source
+
+EXTERNAL = "external"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose article a message brings: the first half of its identity, and its owner."""
+
+    source_key: str
+    source_id: str | None
+    source_name: str | None
+    account_id: str | None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return what a subscription may call this source: its id and its name."""
+        return tuple(key for key in (self.source_id, self.source_name) if key)
+
+
+def origin_of(session: Session, message: ArticleMessage) -> Origin:
+    """Find the source that a message names; unknown ones belong to the installation."""
+    if message.source is None:
+        return Origin(EXTERNAL, None, None, None)
+    source = session.get(Source, message.source.id)
+    if source is None:
+        return Origin(f"{EXTERNAL}:{message.source.id}", message.source.id, message.source.name, None)
+    return Origin(source.id, source.id, source.name, source.account_id)
+
+
+def locked_article(session: Session, origin: Origin, message: ArticleMessage, now: datetime) -> Article:
+    """Return the article's row, made if it is new, locked until the transaction ends."""
+    which = select(Article).where(Article.source_key == origin.source_key, Article.producer_id == message.id)
+    found = session.execute(which.with_for_update()).scalar_one_or_none()
+    if found is not None:
+        return found
+    dialect = session.get_bind().dialect.name
+    insert = postgresql_insert(Article) if dialect == "postgresql" else sqlite_insert(Article)
+    session.execute(insert.values(_new_article(session, origin, message, now)).on_conflict_do_nothing())
+    return session.execute(which.with_for_update()).scalar_one()
+
+
+def _new_article(session: Session, origin: Origin, message: ArticleMessage, now: datetime) -> dict[str, Any]:
+    announced = select(Entry.article_id).where(
+        Entry.source_id == origin.source_key, Entry.producer_id == message.id
+    )
+    return {
+        "id": session.execute(announced).scalar() or new_id("art"),
+        "source_key": origin.source_key,
+        "producer_id": message.id,
+        "source_id": origin.source_id,
+        "source_name": origin.source_name,
+        "account_id": origin.account_id,
+        "version": 0,
+        "planned_version": 0,
+        "article_day": now.date(),
+        "first_routed_at": now,
+        "updated_at": now,
+    }
+
+
+def store_version(session: Session, article: Article, message: ArticleMessage, now: datetime) -> None:
+    """Make a message the article's newest version."""
+    session.add(
+        ArticleVersion(
+            article_id=article.id,
+            version=message.version,
+            title=message.title,
+            summary=message.summary,
+            url=message.url,
+            published_at=message.published_at,
+            language=message.language,
+            categories=message.categories,
+            authors=message.authors,
+            image=message.image,
+            routed_at=now,
+        )
+    )
+    article.version = message.version
+    article.updated_at = now
+
+
+def is_newest(session: Session, article_id: str, version: int) -> bool:
+    """Tell whether no newer version came meanwhile, locking the row until the transaction ends."""
+    newest = select(Article.version).where(Article.id == article_id).with_for_update()
+    return session.execute(newest).scalar_one_or_none() == version
+
+
+def mark_planned(session: Session, article_id: str, version: int) -> None:
+    """Note that every delivery of a version is in the ledger."""
+    session.execute(
+        update(Article)
+        .where(Article.id == article_id, Article.planned_version < version)
+        .values(planned_version=version)
+    )
+
+
+def newest_versions() -> Select[Article, ArticleVersion]:
+    """Return the query for articles with their newest version."""
+    return select(Article, ArticleVersion).join(
+        ArticleVersion,
+        (ArticleVersion.article_id == Article.id) & (ArticleVersion.version == Article.version),
+    )
+
+
+def article_json(article: Article, version: ArticleVersion) -> dict[str, Any]:
+    """Return an article as API, webhooks and pages show it; times stay `datetime`."""
+    named = article.source_id or article.source_name
+    return {
+        "id": article.producer_id,
+        "uid": article.id,
+        "version": version.version,
+        "title": version.title,
+        "summary": version.summary,
+        "url": version.url,
+        "source": {"id": article.source_id, "name": article.source_name} if named else None,
+        "published_at": version.published_at,
+        "language": version.language,
+        "categories": version.categories,
+        "authors": version.authors,
+        "image": version.image,
+        "first_seen_at": article.first_routed_at,
+    }

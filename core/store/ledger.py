@@ -1,0 +1,338 @@
+"""The ledger of deliveries: made, claimed and finished in bulk; the database is the truth."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, column, func, insert, or_, select, tuple_, update, values
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Integer
+
+from core.errors import Reason
+from core.ids import new_id
+from core.store.instances import alive
+from core.store.models import Attempt, Delivery
+from core.store.states import INBOX_QUEUE, UNFINISHED, DeliveryState
+from core.store.types import Identifier, Text, UtcDateTime
+
+ENQUEUE_AGAIN_AFTER = timedelta(seconds=60)
+CLAIM_LENGTH = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A row to be made: one version of one article for one channel."""
+
+    channel_id: str
+    account_id: str
+    queue: str
+    event: str
+    state: DeliveryState
+    matched: list[list[str]]
+    matched_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deliveries of one queue and one day, the content of one task message."""
+
+    queue: str
+    day: date
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that this process may send now."""
+
+    id: str
+    article_day: date
+    account_id: str
+    channel_id: str
+    article_id: str
+    version: int
+    event: str
+    matched: list[list[str]]
+    matched_total: int
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a claimed delivery ended for now; `started_at` is None when nothing was tried."""
+
+    id: str
+    state: DeliveryState
+    reason: Reason | None
+    due_at: datetime | None = None
+    attempt: int = 0
+    started_at: datetime | None = None
+    duration_ms: int = 0
+    status: int | None = None
+    excerpt: str | None = None
+
+
+def make(
+    session: Session, article_id: str, version: int, day: date, rows: Sequence[NewDelivery], now: datetime
+) -> list[Batch]:
+    """Insert rows, leaving out those that exist; return what must be enqueued after the commit."""
+    if not rows:
+        return []
+    values_ = [_row(row, article_id, version, day, now) for row in rows]
+    dialect = session.get_bind().dialect.name
+    statement = postgresql_insert(Delivery) if dialect == "postgresql" else sqlite_insert(Delivery)
+    made = session.execute(
+        statement.on_conflict_do_nothing().returning(Delivery.id, Delivery.queue, Delivery.state), values_
+    ).all()
+    return batches((m.queue, day, m.id) for m in made if m.state == DeliveryState.PENDING)
+
+
+def _row(row: NewDelivery, article_id: str, version: int, day: date, now: datetime) -> dict[str, Any]:
+    done = row.queue == INBOX_QUEUE
+    state = DeliveryState.DELIVERED if done else row.state
+    return {
+        "id": new_id("dlv"),
+        "article_day": day,
+        "account_id": row.account_id,
+        "channel_id": row.channel_id,
+        "queue": row.queue,
+        "article_id": article_id,
+        "version": version,
+        "event": row.event,
+        "matched": row.matched,
+        "matched_total": row.matched_total,
+        "state": state,
+        "attempts": 0,
+        "due_at": now if state == DeliveryState.PENDING else None,
+        "enqueue_after": now + ENQUEUE_AGAIN_AFTER,
+        "created_at": now,
+        "finished_at": now if done else None,
+    }
+
+
+def batches(rows: Iterable[tuple[str, date, str]], size: int = 200) -> list[Batch]:
+    """Group (queue, day, id) into batches of at most `size`."""
+    groups: dict[tuple[str, date], list[str]] = {}
+    for queue, day, delivery_id in rows:
+        groups.setdefault((queue, day), []).append(delivery_id)
+    return [
+        Batch(queue, day, ids[start : start + size])
+        for (queue, day), ids in groups.items()
+        for start in range(0, len(ids), size)
+    ]
+
+
+def channels_told(session: Session, article_id: str, day: date, channel_ids: Sequence[str]) -> dict[str, int]:
+    """Return, of the given channels, those with a row for this article, and its newest version."""
+    statement = (
+        select(Delivery.channel_id, func.max(Delivery.version))
+        .where(Delivery.article_id == article_id, Delivery.article_day == day)
+        .where(Delivery.channel_id.in_(channel_ids))
+        .group_by(Delivery.channel_id)
+    )
+    return {channel: version for channel, version in session.execute(statement)}
+
+
+def supersede(
+    session: Session, article_id: str, day: date, version: int, channel_ids: Sequence[str], now: datetime
+) -> None:
+    """Cancel the unfinished rows of older versions for channels that get a newer one."""
+    if not channel_ids:
+        return
+    older = (
+        Delivery.article_id == article_id,
+        Delivery.article_day == day,
+        Delivery.version < version,
+        Delivery.channel_id.in_(channel_ids),
+    )
+    _cancel(session, and_(*older), Reason.SUPERSEDED, now)
+
+
+def cancel_channel(session: Session, channel_id: str, reason: Reason, now: datetime) -> None:
+    """Cancel everything unfinished of a channel."""
+    _cancel(session, Delivery.channel_id == channel_id, reason, now)
+
+
+def _cancel(session: Session, which: ColumnElement[bool], reason: Reason, now: datetime) -> None:
+    session.execute(
+        update(Delivery)
+        .where(which, Delivery.state.in_(UNFINISHED))
+        .values(state=DeliveryState.CANCELLED, reason=reason, claim_id=None, due_at=None, finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def hold_channel(session: Session, channel_id: str) -> None:
+    """Keep back what is pending for a channel that was paused or disabled."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.channel_id == channel_id, Delivery.state == DeliveryState.PENDING)
+        .values(state=DeliveryState.HELD)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def release_channel(session: Session, channel_id: str, now: datetime) -> None:
+    """Let go what was held for a channel that is active again; the sweep enqueues it."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.channel_id == channel_id, Delivery.state == DeliveryState.HELD)
+        .values(state=DeliveryState.PENDING, due_at=now, enqueue_after=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def claim(
+    session: Session, day: date, ids: Sequence[str], claim_id: str, instance: str, now: datetime
+) -> list[Claimed]:
+    """Take what is still pending and due of a batch; nobody else can until the claim ends."""
+    fields = [getattr(Delivery, name) for name in Claimed.__dataclass_fields__]
+    statement = (
+        update(Delivery)
+        .where(Delivery.id.in_(ids), Delivery.article_day == day)
+        .where(Delivery.state == DeliveryState.PENDING, Delivery.due_at <= now)
+        .values(
+            state=DeliveryState.SENDING,
+            claim_id=claim_id,
+            claimed_by=instance,
+            claim_deadline=now + CLAIM_LENGTH,
+        )
+        .returning(*fields)
+        .execution_options(synchronize_session=False)
+    )
+    return [Claimed(*row) for row in session.execute(statement)]
+
+
+def finish(session: Session, day: date, claim_id: str, results: Sequence[Finished], now: datetime) -> int:
+    """Write results and their attempts; return how many, leaving out those whose claim was lost."""
+    if not results:
+        return 0
+    kept = {row.id for row in session.execute(_finish_statement(day, claim_id, results, now))}
+    attempts = [_attempt(result, day) for result in results if result.id in kept and result.started_at]
+    if attempts:
+        session.execute(insert(Attempt), attempts)
+    return len(kept)
+
+
+def _finish_statement(day: date, claim_id: str, results: Sequence[Finished], now: datetime) -> Any:
+    table = (
+        values(
+            column("id", Identifier),
+            column("state", Text()),
+            column("reason", Text()),
+            column("due_at", UtcDateTime()),
+            column("finished_at", UtcDateTime()),
+            column("tried", Integer()),
+            name="result",
+        )
+        .data([_result_row(result, now) for result in results])
+        .cte("result")
+    )
+    return (
+        update(Delivery)
+        .where(Delivery.id == table.c.id, Delivery.article_day == day, Delivery.claim_id == claim_id)
+        .values(
+            state=table.c.state,
+            reason=table.c.reason,
+            due_at=table.c.due_at,
+            enqueue_after=table.c.due_at,
+            finished_at=table.c.finished_at,
+            attempts=Delivery.attempts + table.c.tried,
+            claim_id=None,
+            claimed_by=None,
+            claim_deadline=None,
+        )
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _result_row(result: Finished, now: datetime) -> tuple[Any, ...]:
+    ended = result.state not in UNFINISHED
+    tried = 1 if result.started_at else 0
+    return (
+        result.id,
+        str(result.state),
+        str(result.reason) if result.reason else None,
+        result.due_at,
+        now if ended else None,
+        tried,
+    )
+
+
+def _attempt(result: Finished, day: date) -> dict[str, Any]:
+    return {
+        "delivery_id": result.id,
+        "article_day": day,
+        "number": result.attempt,
+        "started_at": result.started_at,
+        "duration_ms": result.duration_ms,
+        "status": result.status,
+        "reason": result.reason,
+        "excerpt": result.excerpt,
+    }
+
+
+def take_due(session: Session, now: datetime, limit: int = 2_000) -> list[Batch]:
+    """Return what is due and not in the broker, moving its `enqueue_after` on; enqueue after the commit."""
+    due = (
+        select(Delivery.id, Delivery.article_day)
+        .where(Delivery.state == DeliveryState.PENDING)
+        .where(Delivery.due_at <= now, Delivery.enqueue_after <= now)
+        .order_by(Delivery.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    statement = (
+        update(Delivery)
+        .where(tuple_(Delivery.id, Delivery.article_day).in_(select(due.c.id, due.c.article_day)))
+        .values(enqueue_after=now + ENQUEUE_AGAIN_AFTER)
+        .returning(Delivery.queue, Delivery.article_day, Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    return batches((row.queue, row.article_day, row.id) for row in session.execute(statement))
+
+
+def give_back_to_sweep(session: Session, unsent: Iterable[Batch], now: datetime) -> None:
+    """Let the sweep enqueue at once what could not be enqueued."""
+    for batch in unsent:
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(batch.ids), Delivery.article_day == batch.day)
+            .values(enqueue_after=now)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def return_lost_claims(session: Session, now: datetime) -> int:
+    """Make pending again what was claimed too long ago, or by a process that is silent."""
+    lost = or_(Delivery.claim_deadline <= now, Delivery.claimed_by.not_in(alive(session, now)))
+    return _unclaim(session, lost, now)
+
+
+def return_claim(session: Session, claim_id: str, now: datetime) -> int:
+    """Make pending again what of one claim is unfinished."""
+    return _unclaim(session, Delivery.claim_id == claim_id, now)
+
+
+def _unclaim(session: Session, which: ColumnElement[bool], now: datetime) -> int:
+    statement = (
+        update(Delivery)
+        .where(Delivery.state == DeliveryState.SENDING, which)
+        .values(
+            state=DeliveryState.PENDING,
+            claim_id=None,
+            claimed_by=None,
+            claim_deadline=None,
+            due_at=now,
+            enqueue_after=now,
+        )
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(session.execute(statement).all())

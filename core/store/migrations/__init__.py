@@ -1,0 +1,1 @@
+"""Alembic migrations; `core.store.schema` runs them."""

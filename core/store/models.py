@@ -1,0 +1,312 @@
+"""The tables, and which room owns each."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Date, Float, ForeignKey, Index, Integer, MetaData, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from core.store.types import Identifier, Json, Number, UtcDateTime, Xid
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        str: Text(),
+        datetime: UtcDateTime(),
+        dict[str, Any]: Json,
+        list[Any]: Json,
+        list[str]: Json,
+        list[int]: Json,
+    }
+
+
+# --- everyone's
+
+
+class Account(Base):
+    """A tenant: what it owns is invisible to other accounts."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    contact: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class Key(Base):
+    """A bearer key; only its SHA-256 is kept."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Identifier, ForeignKey("accounts.id"), index=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    administrator: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Channel(Base):
+    """Where an account's deliveries go; what its kind needs to know is sealed."""
+
+    __tablename__ = "channels"
+    __table_args__ = (Index(None, "account_id", "kind", "target_hash", unique=True),)
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Identifier, ForeignKey("accounts.id"))
+    kind: Mapped[str]
+    queue: Mapped[str]
+    target_hash: Mapped[str]
+    sealed: Mapped[str]
+    state: Mapped[str]
+    state_reason: Mapped[str | None]
+    rate_limit: Mapped[float | None] = mapped_column(Float)
+    retry_schedule: Mapped[list[int] | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Lease(Base):
+    """Who leads, until when, under which fencing token."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    holder: Mapped[str]
+    token: Mapped[int] = mapped_column(Number)
+    expires_at: Mapped[datetime]
+
+
+class Instance(Base):
+    """A running process and when it was last heard of."""
+
+    __tablename__ = "instances"
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    role: Mapped[str]
+    host: Mapped[str]
+    version: Mapped[str]
+    started_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+# --- the fetcher's
+
+
+class Source(Base):
+    """Where articles come from; without an account it belongs to the installation."""
+
+    __tablename__ = "sources"
+    __table_args__ = (
+        # NULLs are distinct in a unique index, so the installation's own are indexed apart.
+        Index("uq_sources_account_id_url", "account_id", "url", unique=True),
+        Index(
+            "uq_sources_installation_url",
+            "url",
+            unique=True,
+            sqlite_where=text("account_id IS NULL"),
+            postgresql_where=text("account_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    account_id: Mapped[str | None] = mapped_column(Identifier, ForeignKey("accounts.id"))
+    kind: Mapped[str]
+    url: Mapped[str]
+    name: Mapped[str]
+    interval_seconds: Mapped[int | None]
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    next_poll_at: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    last_error_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Entry(Base):
+    """What a source has shown under one identity, and whether its latest version is published."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        Index(
+            "ix_entries_unpublished",
+            "changed_at",
+            sqlite_where=text("published = 0"),
+            postgresql_where=text("NOT published"),
+        ),
+    )
+
+    source_id: Mapped[str] = mapped_column(
+        Identifier, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True
+    )
+    producer_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    article_id: Mapped[str] = mapped_column(Identifier, index=True)
+    version: Mapped[int] = mapped_column(Number)
+    seen_hashes: Mapped[list[str]]
+    message: Mapped[dict[str, Any] | None]
+    published: Mapped[bool] = mapped_column(Boolean)
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+# --- the router's
+
+
+class Article(Base):
+    """An article that was routed: its identity, and how far its newest version got."""
+
+    __tablename__ = "articles"
+    __table_args__ = (Index(None, "source_key", "producer_id", unique=True),)
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    source_key: Mapped[str] = mapped_column(Identifier)
+    producer_id: Mapped[str] = mapped_column(Identifier)
+    source_id: Mapped[str | None] = mapped_column(Identifier, index=True)
+    source_name: Mapped[str | None]
+    account_id: Mapped[str | None] = mapped_column(Identifier)
+    version: Mapped[int] = mapped_column(Number)
+    planned_version: Mapped[int] = mapped_column(Number)
+    article_day: Mapped[date] = mapped_column(Date)
+    first_routed_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
+
+
+class ArticleVersion(Base):
+    """One version of an article, never changed."""
+
+    __tablename__ = "article_versions"
+
+    article_id: Mapped[str] = mapped_column(
+        Identifier, ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(Number, primary_key=True)
+    title: Mapped[str]
+    summary: Mapped[str]
+    url: Mapped[str | None]
+    published_at: Mapped[datetime | None]
+    language: Mapped[str | None]
+    categories: Mapped[list[str]]
+    authors: Mapped[list[str]]
+    image: Mapped[str | None]
+    routed_at: Mapped[datetime]
+
+
+class Subscription(Base):
+    """A stored query; `number` is what the matching index calls it."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # a number is never used twice
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(Identifier, unique=True)
+    account_id: Mapped[str] = mapped_column(Identifier, ForeignKey("accounts.id"), index=True)
+    channel_id: Mapped[str] = mapped_column(
+        Identifier, ForeignKey("channels.id", ondelete="CASCADE"), index=True
+    )
+    query: Mapped[str]
+    topic: Mapped[bool]
+    canonical: Mapped[str]
+    sources: Mapped[list[str] | None]
+    languages: Mapped[list[str] | None]
+    updates: Mapped[bool]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class SubscriptionChange(Base):
+    """The revision log of subscriptions: which one changed, in which transaction."""
+
+    __tablename__ = "subscription_changes"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    sequence: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    number: Mapped[int] = mapped_column(Number)
+    # On PostgreSQL the server fills it in: pg_current_xact_id().
+    transaction_id: Mapped[int | None] = mapped_column(Xid, index=True)
+
+
+class Delivery(Base):
+    """One version of one article for one channel: the ledger."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(
+            "uq_deliveries_article_channel_version",
+            "article_id",
+            "channel_id",
+            "version",
+            "article_day",
+            unique=True,
+        ),
+        Index(
+            "ix_deliveries_due",
+            "due_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_deliveries_claimed",
+            "claim_deadline",
+            sqlite_where=text("state = 'sending'"),
+            postgresql_where=text("state = 'sending'"),
+        ),
+        Index("ix_deliveries_channel_id_id", "channel_id", "id"),
+        Index("ix_deliveries_account_id_id", "account_id", "id"),
+        {"postgresql_partition_by": "RANGE (article_day)"},
+    )
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    article_day: Mapped[date] = mapped_column(Date, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Identifier)
+    channel_id: Mapped[str] = mapped_column(Identifier)
+    queue: Mapped[str]
+    article_id: Mapped[str] = mapped_column(Identifier)
+    version: Mapped[int] = mapped_column(Number)
+    event: Mapped[str]
+    matched: Mapped[list[Any]]
+    matched_total: Mapped[int]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(Integer)
+    due_at: Mapped[datetime | None]
+    enqueue_after: Mapped[datetime | None]
+    claim_id: Mapped[str | None] = mapped_column(Identifier)
+    claimed_by: Mapped[str | None] = mapped_column(Identifier)
+    claim_deadline: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+# --- the notifiers'
+
+
+class Attempt(Base):
+    """One try of one delivery and what came back."""
+
+    __tablename__ = "attempts"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (article_day)"},)
+
+    delivery_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    article_day: Mapped[date] = mapped_column(Date, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    started_at: Mapped[datetime]
+    duration_ms: Mapped[int]
+    status: Mapped[int | None]
+    reason: Mapped[str | None]
+    excerpt: Mapped[str | None]

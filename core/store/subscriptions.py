@@ -1,0 +1,138 @@
+"""Subscriptions: stored queries, and who gets what they match."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.ids import new_id
+from core.store.models import Channel, Subscription
+from core.store.revisions import log_changes
+from core.store.states import ChannelState
+
+LOOKUP_SIZE = 10_000
+
+
+@dataclass(frozen=True)
+class NewSubscription:
+    """A checked query for a channel; `canonical` is what the matching index gets."""
+
+    query: str
+    canonical: str
+    topic: bool
+    sources: list[str] | None = None
+    languages: list[str] | None = None
+    updates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the matching index needs of a subscription."""
+
+    number: int
+    canonical: str
+    sources: list[str] | None
+    languages: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A matched subscription with its channel, as planning needs them."""
+
+    id: str
+    query: str
+    updates: bool
+    account_id: str
+    channel_id: str
+    queue: str
+    channel_state: ChannelState
+
+
+def add(
+    session: Session, account_id: str, channel_id: str, new: NewSubscription, now: datetime
+) -> Subscription:
+    """Insert a subscription and log the change."""
+    subscription = Subscription(
+        id=new_id("sub"),
+        account_id=account_id,
+        channel_id=channel_id,
+        query=new.query,
+        topic=new.topic,
+        canonical=new.canonical,
+        sources=new.sources,
+        languages=new.languages,
+        updates=new.updates,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(subscription)
+    session.flush()
+    log_changes(session, [subscription.number])
+    return subscription
+
+
+def change(session: Session, subscription: Subscription, new: NewSubscription, now: datetime) -> None:
+    """Replace a subscription's query and filters and log the change."""
+    subscription.query, subscription.canonical, subscription.topic = new.query, new.canonical, new.topic
+    subscription.sources, subscription.languages = new.sources, new.languages
+    subscription.updates, subscription.updated_at = new.updates, now
+    log_changes(session, [subscription.number])
+
+
+def remove(session: Session, subscription: Subscription) -> None:
+    """Delete a subscription and log the change."""
+    log_changes(session, [subscription.number])
+    session.delete(subscription)
+
+
+def compiled(session: Session, numbers: Sequence[int]) -> dict[int, Compiled]:
+    """Return those of the given subscriptions that exist."""
+    found: dict[int, Compiled] = {}
+    for chunk in _chunks(numbers):
+        rows = session.execute(_COMPILED.where(Subscription.number.in_(chunk)))
+        found.update((row.number, Compiled(*row)) for row in rows)
+    return found
+
+
+def all_compiled(session: Session) -> Iterator[Compiled]:
+    """Yield every subscription, streamed."""
+    rows = session.execute(_COMPILED.execution_options(yield_per=LOOKUP_SIZE))
+    return (Compiled(*row) for row in rows)
+
+
+_COMPILED = select(Subscription.number, Subscription.canonical, Subscription.sources, Subscription.languages)
+
+
+def recipients(session: Session, numbers: Sequence[int], owner: str | None) -> list[Recipient]:
+    """Return the matched subscriptions that exist still and may see an article of `owner`.
+
+    An article without owner is the installation's, which every account sees.
+    """
+    visible = [] if owner is None else [Subscription.account_id == owner]
+    statement = select(
+        Subscription.id,
+        Subscription.query,
+        Subscription.updates,
+        Subscription.account_id,
+        Subscription.channel_id,
+        Channel.queue,
+        Channel.state,
+    ).join(Channel, Channel.id == Subscription.channel_id)
+    found: list[Recipient] = []
+    for chunk in _chunks(numbers):
+        rows = session.execute(statement.where(Subscription.number.in_(chunk), *visible))
+        found.extend(Recipient(*row[:6], ChannelState(row[6])) for row in rows)
+    return found
+
+
+def existing(session: Session, subscription_ids: Iterable[str]) -> set[str]:
+    """Return those of the given subscriptions that were not deleted."""
+    wanted = list(set(subscription_ids))
+    return set(session.execute(select(Subscription.id).where(Subscription.id.in_(wanted))).scalars())
+
+
+def _chunks(numbers: Sequence[int]) -> Iterable[list[int]]:
+    plain = [int(number) for number in numbers]
+    return (plain[start : start + LOOKUP_SIZE] for start in range(0, len(plain), LOOKUP_SIZE))

@@ -1,0 +1,1 @@
+"""One module per kind of channel; `core.registry` finds them."""

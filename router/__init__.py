@@ -1,0 +1,1 @@
+"""From article messages to rows in the delivery ledger."""

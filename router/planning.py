@@ -1,0 +1,61 @@
+"""Who is told of an article: decided from what matched and what was told before."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.store.ledger import NewDelivery
+from core.store.states import ChannelState, DeliveryState
+from core.store.subscriptions import Recipient
+
+SUBSCRIPTIONS_LISTED = 20
+PUBLISHED, UPDATED = "article.published", "article.updated"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rows to make, and the channels whose older unfinished rows they replace."""
+
+    deliveries: list[NewDelivery]
+    superseded: list[str]
+
+
+def by_channel(recipients: Iterable[Recipient]) -> dict[str, list[Recipient]]:
+    """Group what matched by channel, in order, so that each channel is told once."""
+    groups: dict[str, list[Recipient]] = {}
+    for recipient in recipients:
+        groups.setdefault(recipient.channel_id, []).append(recipient)
+    return groups
+
+
+def plan(groups: Mapping[str, Sequence[Recipient]], told: Mapping[str, int], version: int) -> Plan:
+    """Decide the deliveries of one version of an article.
+
+    `told` holds the newest version that each channel has a row for. A channel without a row gets one; a channel
+    with one gets a newer version only where a matching subscription asked for updates.
+    """
+    deliveries: list[NewDelivery] = []
+    superseded: list[str] = []
+    for channel_id, matched in groups.items():
+        if matched[0].channel_state == ChannelState.UNVERIFIED:
+            continue
+        before = told.get(channel_id)
+        if before is None:
+            deliveries.append(_delivery(matched, PUBLISHED))
+        elif before < version and any(recipient.updates for recipient in matched):
+            deliveries.append(_delivery(matched, UPDATED))
+            superseded.append(channel_id)
+    return Plan(deliveries, superseded)
+
+
+def _delivery(matched: Sequence[Recipient], event: str) -> NewDelivery:
+    first = matched[0]
+    active = first.channel_state == ChannelState.ACTIVE
+    return NewDelivery(
+        channel_id=first.channel_id,
+        account_id=first.account_id,
+        queue=first.queue,
+        event=event,
+        state=DeliveryState.PENDING if active else DeliveryState.HELD,
+        matched=[[recipient.id, recipient.query] for recipient in matched[:SUBSCRIPTIONS_LISTED]],
+        matched_total=len(matched),
+    )

@@ -1,0 +1,1 @@
+"""Message templates; `templates/<message>/` holds every part of one message."""
