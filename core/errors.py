@@ -27,6 +27,14 @@ class UnreadableMessage(ClarionError):
         self.reason = reason
 
 
+class FieldError(ValueError):
+    """A field of somebody's input that cannot be accepted; the message is in people's words."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class Reason(StrEnum):
     """Why an attempt or a delivery ended other than delivered; also the metric label."""
 

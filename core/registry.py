@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.errors import ConfigurationError
 
@@ -33,16 +33,15 @@ def _module_paths(package: ModuleType) -> list[str]:
     return [f"{package.__name__}.{name}" for name in names if name != "base" and not name.startswith("_")]
 
 
-def _load(path: str, attribute: str) -> T:  # type: ignore[type-var]  # the caller says what it looks for
+def _load(path: str, attribute: str) -> Any:
     try:
         module = importlib.import_module(path)
     except Exception as error:
         raise ConfigurationError(f"{path}: cannot be imported: {error}") from error
     try:
-        kind: T = getattr(module, attribute)
+        return getattr(module, attribute)
     except AttributeError:
         raise ConfigurationError(f"{path}: has no {attribute}") from None
-    return kind
 
 
 def _name_of(kind: object, path: str, attribute: str) -> str:

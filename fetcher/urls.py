@@ -6,12 +6,12 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 from core.message import URL_LIMIT, web_url
 
 # What campaigns, mailers, share buttons and analytics append; none of it selects what is shown.
-_TRACKING_PREFIXES = ("utm_", "mtm_", "pk_", "piwik_", "hsa_", "at_campaign", "at_custom", "ns_", "__hs")
-_TRACKING_NAMES = frozenset(
-    "_ga _gl _hsenc _hsmi _openstat at_medium cmp dclid emc fbclid gbraid gclid gclsrc guccounter"
-    " guce_referrer guce_referrer_sig hsctatracking icid igsh igshid ito li_fat_id mc_cid mc_eid mkt_tok"
-    " msclkid ncid ocid oly_anon_id oly_enc_id rb_clickid ref_src ref_url s_cid smid soc_src soc_trk"
-    " sr_share ttclid twclid usqp vero_conv vero_id wbraid wickedid xtor yclid amp_js_v amp_gsa".split()
+_TRACKING_NAME = re.compile(
+    r"(?:_ga|_gl|_hsenc|_hsmi|_openstat|amp_gsa|amp_js_v|at_medium|cmp|dclid|emc|fbclid|gbraid|gclid|gclsrc"
+    r"|guccounter|guce_referrer|guce_referrer_sig|hsctatracking|icid|igsh|igshid|ito|li_fat_id|mc_cid|mc_eid"
+    r"|mkt_tok|msclkid|ncid|ocid|oly_anon_id|oly_enc_id|rb_clickid|ref_src|ref_url|s_cid|smid|soc_src|soc_trk"
+    r"|sr_share|ttclid|twclid|usqp|vero_conv|vero_id|wbraid|wickedid|xtor|yclid"
+    r"|(?:utm_|mtm_|pk_|piwik_|hsa_|at_campaign|at_custom|ns_|__hs).*)"
 )
 _AMP_VALUES = {"amp": {"", "1", "true"}, "outputtype": {"amp"}}
 _DEFAULT_PORTS = (None, 80, 443)
@@ -121,7 +121,7 @@ def _essential_query(query: str) -> str:
 def _is_noise(parameter: str) -> bool:
     name, _, value = parameter.partition("=")
     name = unquote(name).lower()
-    if name.startswith(_TRACKING_PREFIXES) or name in _TRACKING_NAMES:
+    if _TRACKING_NAME.fullmatch(name):
         return True
     return value.lower() in _AMP_VALUES.get(name, ()) or (name == "source" and value.startswith("rss-"))
 

@@ -30,8 +30,8 @@ def by_channel(recipients: Iterable[Recipient]) -> dict[str, list[Recipient]]:
 def plan(groups: Mapping[str, Sequence[Recipient]], told: Mapping[str, int], version: int) -> Plan:
     """Decide the deliveries of one version of an article.
 
-    `told` holds the newest version that each channel has a row for. A channel without a row gets one; a channel
-    with one gets a newer version only where a matching subscription asked for updates.
+    `told` holds the newest version that each channel has a row for. A channel without a row gets one; a
+    channel with one gets a newer version only where a matching subscription asked for updates.
     """
     deliveries: list[NewDelivery] = []
     superseded: list[str] = []

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 
 import structlog
-
 from core.bus.ports import ArticleConsumer, TaskQueue
+
 from core.clock import Clock
 from core.errors import PublishError, Unavailable
 from core.message import ArticleMessage, decode

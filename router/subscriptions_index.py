@@ -58,7 +58,13 @@ class SubscriptionsIndex:
             log.error("a stored query is not understood", number=subscription.number, problem=str(error))
 
     def match(
-        self, title: str, summary: str, *, source: tuple[str, ...], language: str | None, categories: list[str]
+        self,
+        title: str,
+        summary: str,
+        *,
+        source: tuple[str, ...],
+        language: str | None,
+        categories: list[str],
     ) -> list[int]:
         """Return the numbers of the subscriptions that match an article."""
         found = self._matcher.match(

@@ -93,3 +93,16 @@ def ensure_bootstrap_key(session: Session, key: str, now: datetime) -> str:
     elif known is None and row is not None:
         row.hash, row.created_at = hash_key(key), now
     return account_id
+
+
+def find_key(session: Session, caller: Caller, key_id: str) -> Key | None:
+    """Return a key that the caller may revoke: one of its account, or any for an administrator."""
+    which = select(Key).where(Key.id == key_id)
+    if not caller.administrator:
+        which = which.where(Key.account_id == caller.account_id)
+    return session.execute(which.with_for_update()).scalar_one_or_none()
+
+
+def name_of(session: Session, account_id: str) -> str:
+    """Return an account's name."""
+    return session.execute(select(Account.name).where(Account.id == account_id)).scalar_one()

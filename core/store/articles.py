@@ -38,7 +38,8 @@ def origin_of(session: Session, message: ArticleMessage) -> Origin:
     source = session.get(Source, message.source.id)
     if source is None:
         return Origin(f"{EXTERNAL}:{message.source.id}", message.source.id, message.source.name, None)
-    return Origin(source.id, source.id, source.name, source.account_id)
+    named = message.source.name if message.source.name != source.id else source.name
+    return Origin(source.id, source.id, named or source.name, source.account_id)
 
 
 def locked_article(session: Session, origin: Origin, message: ArticleMessage, now: datetime) -> Article:

@@ -104,3 +104,13 @@ def remove(session: Session, channel: Channel, now: datetime) -> None:
     log_changes(session, session.execute(numbers).scalars().all())
     ledger.cancel_channel(session, channel.id, Reason.CHANNEL_DELETED, now)
     session.delete(channel)
+
+
+def reconfigure(
+    session: Session, box: SecretBox, channel: Channel, target: str, config: Mapping[str, Any], now: datetime
+) -> None:
+    """Replace what a channel's kind needs to know, its target included."""
+    channel.target_hash = target_hash(channel.kind, target)
+    channel.sealed = seal(box, config)
+    channel.updated_at = now
+    session.flush()

@@ -37,10 +37,11 @@ def unpublished(
     waiting = select(Entry).where(Entry.published.is_(False)).order_by(Entry.changed_at).limit(limit)
     if changed_before is not None:
         waiting = waiting.where(Entry.changed_at <= changed_before)
-    return [_unpublished(entry) for entry in session.execute(waiting).scalars()]
+    return [as_unpublished(entry) for entry in session.execute(waiting).scalars()]
 
 
-def _unpublished(entry: Entry) -> Unpublished:
+def as_unpublished(entry: Entry) -> Unpublished:
+    """Return the message that an outbox row holds."""
     message = ArticleMessage.model_validate(entry.message)
     return Unpublished(entry.source_id, entry.producer_id, entry.version, message)
 

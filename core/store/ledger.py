@@ -207,6 +207,16 @@ def claim(
     return [Claimed(*row) for row in session.execute(statement)]
 
 
+def renew_claim(session: Session, claim_id: str, now: datetime) -> None:
+    """Move a claim's deadline on while its deliveries are being sent."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.claim_id == claim_id, Delivery.state == DeliveryState.SENDING)
+        .values(claim_deadline=now + CLAIM_LENGTH)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def finish(session: Session, day: date, claim_id: str, results: Sequence[Finished], now: datetime) -> int:
     """Write results and their attempts; return how many, leaving out those whose claim was lost."""
     if not results:
@@ -315,9 +325,9 @@ def return_lost_claims(session: Session, now: datetime) -> int:
     return _unclaim(session, lost, now)
 
 
-def return_claim(session: Session, claim_id: str, now: datetime) -> int:
-    """Make pending again what of one claim is unfinished."""
-    return _unclaim(session, Delivery.claim_id == claim_id, now)
+def return_claims_of(session: Session, instance: str, now: datetime) -> int:
+    """Make pending again what a process that ends has claimed."""
+    return _unclaim(session, Delivery.claimed_by == instance, now)
 
 
 def _unclaim(session: Session, which: ColumnElement[bool], now: datetime) -> int:

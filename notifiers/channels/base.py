@@ -52,11 +52,3 @@ class ChannelKind(Protocol):
 
     def send(self, notice: Notice, config: Mapping[str, Any], transports: Transports) -> Outcome:
         """Try once, and say how it ended; never raises for what the other side does."""
-
-
-class FieldError(ValueError):
-    """A field of a channel that cannot be accepted, in people's words."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field

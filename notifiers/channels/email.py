@@ -11,10 +11,10 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.egress import EgressPolicy
-from core.errors import Reason
+from core.errors import FieldError, Reason
 from core.store.states import ChannelState
 from core.text import one_line
-from notifiers.channels.base import FieldError, Transports
+from notifiers.channels.base import Transports
 from notifiers.notice import Notice
 from notifiers.outcome import Outcome
 

@@ -9,13 +9,13 @@ import requests
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.egress import BlockedUrl, EgressPolicy, TooLarge, check_url_now, classify, read_capped
+from core.errors import FieldError
 from core.signing import new_secret, parse_secret, sign
 from core.store.states import ChannelState
 from notifiers.channels.base import (
     CONNECT_SECONDS,
     RESPONSE_LIMIT,
     TRANSFER_SECONDS,
-    FieldError,
     Transports,
 )
 from notifiers.notice import Notice, webhook_body
@@ -109,7 +109,9 @@ def _check_header(header: str, value: str) -> None:
     if header.lower() in OWNED_HEADERS or header.lower().startswith("webhook-"):
         raise FieldError("headers", f"{header} is set by Clarion and cannot be changed")
     if len(value) > 2_000 or not (value.isascii() and (value == "" or value.isprintable())):
-        raise FieldError("headers", f"the value of {header} must be printable ASCII of at most 2,000 characters")
+        raise FieldError(
+            "headers", f"the value of {header} must be printable ASCII of at most 2,000 characters"
+        )
 
 
 def _signed_headers(

@@ -1,0 +1,132 @@
+"""`clarion doctor`: what is wrong, and what to do about it."""
+
+import smtplib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from clarion.commands.serving import data_option
+from clarion.data_folder import DataFolder
+from clarion.wiring import Wiring
+from core.errors import ClarionError
+from core.settings import Settings, load_settings
+from core.store import instances, leases
+from core.store.schema import require_migrated
+from fetcher.leadership import LEASE
+from notifiers.mailer import mail_transport
+
+MOST_SKEW_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `advice` only where something is to be done."""
+
+    good: bool
+    words: str
+    advice: str = ""
+
+
+@click.command()
+@data_option
+def doctor(data: Path) -> None:
+    """Check settings, database, migrations, broker, clock, leader and mail server."""
+    wiring = Wiring(_settings(data), "doctor")
+    checks: dict[str, Callable[[Wiring], Finding]] = {
+        "database": _database,
+        "migrations": _migrations,
+        "broker": _broker,
+        "clock": _clock,
+        "leader": _leader,
+        "mail": _mail,
+    }
+    sound = True
+    for name, check in checks.items():
+        finding = _safely(check, wiring)
+        sound = sound and finding.good
+        click.echo(f"{'ok  ' if finding.good else 'FAIL'}  {name:<10}  {finding.words}")
+        if finding.advice:
+            click.echo(f"      {'':<10}  -> {finding.advice}")
+    wiring.close()
+    if not sound:
+        raise ClarionError("something needs attention")
+
+
+def _settings(data: Path) -> Settings:
+    given = load_settings()
+    missing = {}
+    if given.database_url is None:
+        missing["database_url"] = DataFolder(data).database_url
+    if given.broker_url is None:
+        missing["broker_url"] = "memory:"
+    return load_settings(**missing)
+
+
+def _safely(check: Callable[[Wiring], Finding], wiring: Wiring) -> Finding:
+    try:
+        return check(wiring)
+    except ClarionError as error:
+        return Finding(False, str(error), "mend the database first")
+
+
+def _database(wiring: Wiring) -> Finding:
+    scheme = wiring.settings.database_scheme
+    if scheme == "sqlite" and not Path(wiring.store.engine.url.database or "").exists():
+        return Finding(False, "there is no database file yet", "run `clarion up` or `clarion migrate`")
+    try:
+        wiring.store.ping()
+    except ClarionError as error:
+        return Finding(False, str(error), "check that it runs and that CLARION_DATABASE_URL names it")
+    return Finding(True, f"{scheme} answers")
+
+
+def _migrations(wiring: Wiring) -> Finding:
+    try:
+        require_migrated(wiring.store)
+    except ClarionError as error:
+        return Finding(False, str(error), "run `clarion migrate` with this version of the program")
+    return Finding(True, "the schema is this version's")
+
+
+def _broker(wiring: Wiring) -> Finding:
+    if wiring.settings.broker_scheme == "memory":
+        return Finding(True, "in-process, for `clarion up`")
+    try:
+        wiring.bus.ping()
+    except ClarionError as error:
+        return Finding(False, str(error), "check that RabbitMQ runs and that CLARION_BROKER_URL names it")
+    return Finding(True, "RabbitMQ answers")
+
+
+def _clock(wiring: Wiring) -> Finding:
+    with wiring.store.read() as session:
+        skew = abs((leases.database_now(session) - datetime.now(UTC)).total_seconds())
+    if skew > MOST_SKEW_SECONDS:
+        return Finding(False, f"{skew:.1f} s off the database's", "let both machines keep time by NTP")
+    return Finding(True, f"{skew * 1_000:.0f} ms off the database's")
+
+
+def _leader(wiring: Wiring) -> Finding:
+    with wiring.store.read() as session:
+        holder = leases.current_holder(session, LEASE)
+        running = instances.alive(session, datetime.now(UTC))
+    if holder is None:
+        return Finding(
+            False, "nobody leads, so nothing is fetched", "start `clarion up` or `clarion fetcher`"
+        )
+    return Finding(True, f"{holder} leads; {len(running)} processes run")
+
+
+def _mail(wiring: Wiring) -> Finding:
+    url = wiring.settings.smtp_url
+    if url is None:
+        return Finding(True, "not set up: mail channels deliver nothing until CLARION_SMTP_URL is set")
+    try:
+        with mail_transport(url.get_secret_value())() as server:
+            server.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        return Finding(False, f"{type(error).__name__}: {error}", "check CLARION_SMTP_URL")
+    return Finding(True, "the mail server answers")

@@ -1,0 +1,1 @@
+"""The demonstration: everything in one process, with a feed, a receiver and a mailbox of its own."""

@@ -1,0 +1,111 @@
+"""One process from start to SIGTERM: waiting for its servers, heartbeats, and an orderly end."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from clarion.roles import Role
+from core.clock import Clock
+from core.errors import ClarionError, Unavailable
+from core.store import instances
+from core.store.engine import Store
+from core.store.instances import InstanceInfo
+
+log = structlog.get_logger()
+
+WAIT_FOR_SERVERS_SECONDS = 30.0
+STOP_SECONDS = 9.0
+
+
+def wait_for_servers(
+    checks: Mapping[str, Callable[[], None]], patience: float = WAIT_FOR_SERVERS_SECONDS
+) -> None:
+    """Wait until every check passes.
+
+    Raises ClarionError naming the server that did not answer in time.
+    """
+    deadline = time.monotonic() + patience
+    for name, check in checks.items():
+        while True:
+            try:
+                check()
+                break
+            except Unavailable as error:
+                if time.monotonic() >= deadline:
+                    raise ClarionError(f"gave up on the {name} after {patience:.0f} s: {error}") from error
+                time.sleep(0.5)
+
+
+class Heartbeat:
+    """Notes every few seconds that this process lives."""
+
+    def __init__(self, store: Store, info: InstanceInfo, clock: Clock) -> None:
+        self._store, self._info, self._clock = store, info, clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Beat once, then from a thread of its own."""
+        self.beat()
+        self._thread.start()
+
+    def beat(self) -> None:
+        """Beat once; a database that is away is not worth ending for."""
+        try:
+            with self._store.write() as session:
+                instances.beat(session, self._info, self._clock.now())
+        except Unavailable as error:
+            log.warning("heartbeat missed", problem=str(error))
+
+    def _run(self) -> None:
+        while not self._stop.wait(instances.BEAT_SECONDS):
+            self.beat()
+
+    def stop(self) -> None:
+        """Stop, and sign off."""
+        self._stop.set()
+        try:
+            with self._store.write() as session:
+                instances.leave(session, self._info.id)
+        except Unavailable:
+            log.warning("left without signing off")
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set; a second SIGINT ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop
+
+
+def start_all(roles: Iterable[Role]) -> None:
+    """Start roles in order."""
+    for role in roles:
+        role.start()
+        log.info("started", role=role.name)
+
+
+def stop_all(roles: Sequence[Role]) -> None:
+    """Stop all roles side by side, within 9 seconds."""
+    pool = ThreadPoolExecutor(len(roles), thread_name_prefix="stop")
+    deadline = time.monotonic() + STOP_SECONDS
+    stopping = {role.name: pool.submit(role.stop) for role in roles}
+    for name, future in stopping.items():
+        try:
+            future.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            log.warning("did not stop in time", role=name)
+        except Exception:
+            log.exception("failed to stop", role=name)
+    pool.shutdown(wait=False)

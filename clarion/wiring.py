@@ -1,0 +1,193 @@
+"""The only composition root: which parts make up each role, and which backends they get."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+
+from api.app import create_app, create_health_app
+
+import fetcher.sources
+import notifiers.channels
+from api.services import Services
+from clarion.roles import ApiRole, FetcherRole, HealthRole, RouterRole, WorkerRole
+from core.bus.backend import connect_bus
+from core.bus.ports import Bus
+from core.clock import SystemClock
+from core.egress import EgressPolicy, guarded_session
+from core.errors import ConfigurationError
+from core.ids import new_id
+from core.registry import discover
+from core.settings import Settings
+from core.signing import SecretBox
+from core.store.engine import Store, open_store
+from core.store.instances import InstanceInfo
+from core.store.partitions import ensure_partitions_ahead
+from fetcher.leadership import Leadership
+from fetcher.outbox import Outbox
+from fetcher.poller import Poller
+from fetcher.scheduling import LeaderJob, Schedule
+from fetcher.sources.base import SourceKind
+from fetcher.spacing import HostSpacing
+from notifiers.channels.base import ChannelKind, Transports
+from notifiers.delivery import DeliveryService
+from notifiers.mailer import mail_transport
+from notifiers.rendering import template_environment
+from notifiers.sweep import Sweep
+from router.service import Router
+
+VERSION = version("clarion")
+SWEEP_SECONDS = 0.5
+OUTBOX_SECONDS = 1.0
+PARTITIONS_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Makes the parts of one process, each once, from its settings."""
+
+    settings: Settings
+    role: str
+
+    @cached_property
+    def store(self) -> Store:
+        """The database."""
+        if self.settings.database_url is None:
+            raise ConfigurationError("CLARION_DATABASE_URL: required, as in postgresql://user@host/clarion")
+        return open_store(self.settings.database_url.get_secret_value())
+
+    @cached_property
+    def bus(self) -> Bus:
+        """The broker."""
+        if self.settings.broker_url is None:
+            raise ConfigurationError("CLARION_BROKER_URL: required, as in amqp://user:password@host/")
+        return connect_bus(self.settings.broker_url.get_secret_value())
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The time."""
+        return SystemClock()
+
+    @cached_property
+    def box(self) -> SecretBox:
+        """What encrypts secrets at rest."""
+        if self.settings.secret_key is None:
+            raise ConfigurationError("CLARION_SECRET_KEY: required")
+        return SecretBox.from_setting(self.settings.secret_key.get_secret_value())
+
+    @cached_property
+    def egress(self) -> EgressPolicy:
+        """What may be contacted for users."""
+        return EgressPolicy(self.settings.egress_allow)
+
+    @cached_property
+    def channel_kinds(self) -> dict[str, ChannelKind]:
+        """Every kind of channel there is."""
+        return discover(notifiers.channels, "KIND")
+
+    @cached_property
+    def source_kinds(self) -> dict[str, SourceKind]:
+        """Every kind of source there is."""
+        return discover(fetcher.sources, "KIND")
+
+    @cached_property
+    def instance(self) -> InstanceInfo:
+        """What this process says of itself."""
+        return InstanceInfo(new_id("ins"), self.role, socket.gethostname(), VERSION, self.clock.now())
+
+    @property
+    def readiness(self) -> dict[str, Callable[[], None]]:
+        """What must answer for this process to do its work."""
+        return {"database": self.store.ping, "broker": self.bus.ping}
+
+    def api(self, host: str, port: int) -> ApiRole:
+        """Return the role that serves HTTP."""
+        services = Services(
+            store=self.store,
+            clock=self.clock,
+            box=self.box,
+            channel_kinds=self.channel_kinds,
+            source_kinds=self.source_kinds,
+            egress=self.egress,
+            publisher=self.bus.publisher(),
+            readiness=self.readiness,
+            public_url=self.settings.public_url or f"http://{host}:{port}",
+            version=VERSION,
+        )
+        return ApiRole(create_app(services), host, port)
+
+    def fetcher(self) -> FetcherRole:
+        """Return the role that campaigns for leadership and, leading, polls and sweeps."""
+        reign = Schedule(
+            self.store, self._poller().poll, self._leader_jobs(), frozenset(self.source_kinds), self.clock
+        )
+        return FetcherRole(Leadership(self.store, reign, self.instance.id, self.settings.lease_seconds))
+
+    def _poller(self) -> Poller:
+        key = self.settings.newsapi_key
+        return Poller(
+            self.store,
+            guarded_session(self.egress, user_agent=self._user_agent),
+            self.source_kinds,
+            self._outbox,
+            self.clock,
+            secrets={"newsapi_key": key.get_secret_value()} if key else {},
+            spacing=HostSpacing(self.settings.host_spacing_seconds),
+            backfill=self.settings.backfill,
+        )
+
+    @cached_property
+    def _outbox(self) -> Outbox:
+        return Outbox(self.store, self.bus.publisher(), self.clock)
+
+    def _leader_jobs(self) -> list[LeaderJob]:
+        sweep = Sweep(self.store, self.bus.task_queue(), self.clock)
+        return [
+            LeaderJob("sweep", sweep, SWEEP_SECONDS),
+            LeaderJob("outbox", self._outbox, OUTBOX_SECONDS),
+            LeaderJob("partitions", lambda _grant: ensure_partitions_ahead(self.store), PARTITIONS_SECONDS),
+        ]
+
+    def router(self) -> RouterRole:
+        """Return the role that matches articles."""
+        return RouterRole(Router(self.store, self.bus.task_queue(), self.clock), self.bus.consumer())
+
+    def worker(self) -> WorkerRole:
+        """Return the role that pushes."""
+        service = DeliveryService(
+            self.store,
+            self.channel_kinds,
+            self._transports(),
+            self.box,
+            instance=self.instance.id,
+            retry_schedule=self.settings.retry_schedule,
+            clock=self.clock,
+        )
+        return WorkerRole(self.bus.task_broker, service, self.settings.worker_threads)
+
+    def _transports(self) -> Transports:
+        smtp = self.settings.smtp_url
+        return Transports(
+            http=guarded_session(self.egress, user_agent=self._user_agent, pool_maxsize=16),
+            mail=mail_transport(smtp.get_secret_value()) if smtp else None,
+            mail_from=self.settings.mail_from or "",
+            templates=template_environment(),
+            egress=self.egress,
+            clock=self.clock,
+        )
+
+    @property
+    def _user_agent(self) -> str:
+        about = f"; +{self.settings.public_url}" if self.settings.public_url else ""
+        return f"Clarion/{VERSION} (news alerts{about})"
+
+    def health(self, port: int) -> HealthRole:
+        """Return the probes of a role that serves no API."""
+        return HealthRole(create_health_app(self.readiness), "0.0.0.0", port)  # noqa: S104 (probes come from outside)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for part in ("bus", "store"):
+            if part in vars(self):
+                getattr(self, part).close()

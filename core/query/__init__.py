@@ -1,0 +1,48 @@
+"""The query language: what people follow, written in words, read into trees that judge articles."""
+
+from collections.abc import Iterable
+
+from core.query.aliases import Aliases
+from core.query.document import Document, language_tag, names
+from core.query.errors import QueryError
+from core.query.nodes import And, Field, FieldName, Node, Not, Or, Phrase, phrases
+from core.query.parser import MAX_DEPTH, MAX_LEAVES, MAX_LENGTH, canonical, parse
+from core.query.tokens import fold, tokenize
+from core.query.topics import topic_query
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_LEAVES",
+    "MAX_LENGTH",
+    "Aliases",
+    "And",
+    "Document",
+    "Field",
+    "FieldName",
+    "Node",
+    "Not",
+    "Or",
+    "Phrase",
+    "QueryError",
+    "canonical",
+    "fold",
+    "language_tag",
+    "matches",
+    "names",
+    "parse",
+    "phrases",
+    "tokenize",
+    "topic_query",
+]
+
+
+def matches(
+    query: Node,
+    title: str,
+    summary: str = "",
+    source: str | Iterable[str] | None = None,
+    language: str | None = None,
+    categories: str | Iterable[str] = (),
+) -> bool:
+    """Tell whether an article matches; to judge many queries or articles, keep the `Document` instead."""
+    return query.matches(Document(title, summary, source, language, categories))

@@ -1,0 +1,62 @@
+"""Aliases: other names for the same thing, so that `k8s` also finds Kubernetes and the other way round."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice, product
+
+from core.query.errors import QueryError
+from core.query.nodes import Node, Phrase, disjunction, with_phrases
+from core.query.tokens import tokenize
+
+_MAX_VARIANTS = 64
+
+Tokens = tuple[str, ...]
+
+
+class Aliases:
+    """Names and their meanings, each a word or a phrase; names of one meaning mean each other.
+
+    Raises QueryError for a name or a meaning without a word.
+    """
+
+    def __init__(self, meanings: Mapping[str, str]) -> None:
+        self._groups: dict[Tokens, list[Tokens]] = {}
+        for name, meaning in meanings.items():
+            self._join(_tokens(name), _tokens(meaning))
+        self._longest = max(map(len, self._groups), default=0)
+
+    def expand(self, node: Node) -> Node:
+        """Return the tree with every alias in its words and phrases as alternatives; prefixes stay."""
+        return with_phrases(node, self._alternatives) if self._groups else node
+
+    def _join(self, name: Tokens, meaning: Tokens) -> None:
+        left, right = self._groups.get(name, [name]), self._groups.get(meaning, [meaning])
+        joined = list(dict.fromkeys([*left, *right]))
+        self._groups.update((tokens, joined) for tokens in joined)
+
+    def _alternatives(self, phrase: Phrase) -> Node:
+        if phrase.is_prefix:
+            return phrase
+        variants = islice(product(*self._segments(phrase.tokens)), _MAX_VARIANTS)
+        return disjunction(Phrase(sum(variant, ()), in_title=phrase.in_title) for variant in variants)
+
+    def _segments(self, tokens: Tokens) -> Iterator[list[Tokens]]:
+        """Cut a phrase into the longest aliases, from the left, and the tokens between them."""
+        start = 0
+        while start < len(tokens):
+            size, names = self._longest_at(tokens, start)
+            yield names
+            start += size
+
+    def _longest_at(self, tokens: Tokens, start: int) -> tuple[int, list[Tokens]]:
+        for size in range(min(self._longest, len(tokens) - start), 0, -1):
+            own = tokens[start : start + size]
+            if own in self._groups:
+                return size, [own, *(name for name in self._groups[own] if name != own)]
+        return 1, [tokens[start : start + 1]]
+
+
+def _tokens(text: str) -> Tokens:
+    tokens = tuple(tokenize(text))
+    if not tokens:
+        raise QueryError("an alias with a letter or a digit", 0)
+    return tokens

@@ -1,0 +1,157 @@
+"""Lists a page at a time, newest first: ids sort by time of creation, so they say where a page begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.store.articles import newest_versions
+from core.store.matched import matched_by
+from core.store.models import Article, ArticleVersion, Attempt, Channel, Delivery, Key, Source, Subscription
+from core.store.sources import visible_to
+
+Row = TypeVar("Row")
+
+ArticleRow = tuple[Article, ArticleVersion]
+DeliveryRow = tuple[Delivery, str | None]
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Rows, and the id before which the next page begins (None on the last)."""
+
+    rows: Sequence[Row]
+    next_before: str | None
+
+
+@dataclass(frozen=True)
+class DeliveryFilter:
+    """Which deliveries of an account are listed."""
+
+    channel_id: str | None = None
+    subscription_id: str | None = None
+    article_id: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+
+
+def channels(session: Session, account_id: str, before: str | None, limit: int) -> Page[Channel]:
+    """Return channels of an account."""
+    mine = select(Channel).where(Channel.account_id == account_id)
+    return _scalars(session, mine, Channel.id, before, limit)
+
+
+def subscriptions(
+    session: Session, account_id: str, channel_id: str | None, before: str | None, limit: int
+) -> Page[Subscription]:
+    """Return subscriptions of an account, or of one of its channels."""
+    mine = select(Subscription).where(Subscription.account_id == account_id)
+    if channel_id is not None:
+        mine = mine.where(Subscription.channel_id == channel_id)
+    return _scalars(session, mine, Subscription.id, before, limit)
+
+
+def sources(session: Session, account_id: str, before: str | None, limit: int) -> Page[Source]:
+    """Return sources that an account sees."""
+    return _scalars(session, select(Source).where(visible_to(account_id)), Source.id, before, limit)
+
+
+def keys(session: Session, account_id: str, before: str | None, limit: int) -> Page[Key]:
+    """Return keys of an account."""
+    return _scalars(session, select(Key).where(Key.account_id == account_id), Key.id, before, limit)
+
+
+def articles_visible_to(account_id: str) -> ColumnElement[bool]:
+    """Return the condition for articles that an account may see."""
+    return or_(Article.account_id.is_(None), Article.account_id == account_id)
+
+
+def articles(
+    session: Session,
+    account_id: str,
+    source: str | None,
+    since: datetime | None,
+    before: str | None,
+    limit: int,
+) -> Page[ArticleRow]:
+    """Return articles that an account sees, with their newest version; `source` is an id or a name."""
+    statement = newest_versions().where(articles_visible_to(account_id))
+    if source is not None:
+        statement = statement.where(or_(Article.source_id == source, Article.source_name == source))
+    if since is not None:
+        statement = statement.where(Article.first_routed_at >= since)
+    rows, next_before = _page(session, statement, Article.id, before, limit)
+    return Page([(row[0], row[1]) for row in rows], next_before)
+
+
+def deliveries(
+    session: Session, account_id: str, which: DeliveryFilter, before: str | None, limit: int
+) -> Page[DeliveryRow]:
+    """Return deliveries of an account, with the title of the version delivered."""
+    statement = _with_title().where(Delivery.account_id == account_id, *_conditions(session, which))
+    rows, next_before = _page(session, statement, Delivery.id, before, limit)
+    return Page([(row[0], row[1]) for row in rows], next_before)
+
+
+def delivery(session: Session, account_id: str, delivery_id: str) -> DeliveryRow | None:
+    """Return one delivery of an account."""
+    which = _with_title().where(Delivery.account_id == account_id, Delivery.id == delivery_id)
+    row = session.execute(which).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def attempts(session: Session, delivery: Delivery) -> Sequence[Attempt]:
+    """Return the tries of a delivery, in order."""
+    tries = select(Attempt).where(
+        Attempt.delivery_id == delivery.id, Attempt.article_day == delivery.article_day
+    )
+    return session.execute(tries.order_by(Attempt.number)).scalars().all()
+
+
+def _with_title() -> Select[Delivery, str | None]:
+    same = (ArticleVersion.article_id == Delivery.article_id) & (ArticleVersion.version == Delivery.version)
+    return select(Delivery, ArticleVersion.title).join(ArticleVersion, same, isouter=True)
+
+
+def _conditions(session: Session, which: DeliveryFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for column, value in (
+        (Delivery.channel_id, which.channel_id),
+        (Delivery.article_id, which.article_id),
+        (Delivery.state, which.state),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if which.subscription_id is not None:
+        conditions.append(matched_by(session, which.subscription_id))
+    if which.since is not None:
+        conditions.append(Delivery.created_at >= which.since)
+    return conditions
+
+
+def _scalars(
+    session: Session,
+    statement: Select[Any],
+    key: InstrumentedAttribute[str],
+    before: str | None,
+    limit: int,
+) -> Page[Any]:
+    rows, next_before = _page(session, statement, key, before, limit)
+    return Page([row[0] for row in rows], next_before)
+
+
+def _page(
+    session: Session,
+    statement: Select[Any],
+    key: InstrumentedAttribute[str],
+    before: str | None,
+    limit: int,
+) -> tuple[list[Any], str | None]:
+    if before is not None:
+        statement = statement.where(key < before)
+    rows = list(session.execute(statement.order_by(key.desc()).limit(limit + 1)))
+    shown = rows[:limit]
+    return shown, getattr(shown[-1][0], key.key) if len(rows) > limit else None

@@ -1,0 +1,75 @@
+"""Sources: whose they are, and made only once for each owner and URL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from core.ids import new_id
+from core.store.models import Source
+
+PUSH = "push"
+PUSH_SCHEME = "push:"
+
+
+@dataclass(frozen=True)
+class NewSource:
+    """A checked source; without `next_poll_at` it is never polled."""
+
+    kind: str
+    url: str
+    name: str
+    interval_seconds: int | None = None
+    next_poll_at: datetime | None = None
+
+
+def visible_to(account_id: str) -> ColumnElement[bool]:
+    """Return the condition for sources that an account may see: the installation's and its own."""
+    return or_(Source.account_id.is_(None), Source.account_id == account_id)
+
+
+def owned_by(owner: str | None) -> ColumnElement[bool]:
+    """Return the condition for sources of one owner; None is the installation."""
+    return Source.account_id.is_(None) if owner is None else Source.account_id == owner
+
+
+def find_visible(session: Session, account_id: str, source_id: str, *, lock: bool = False) -> Source | None:
+    """Return a source that an account may see, locked until the transaction ends if `lock`."""
+    which = select(Source).where(Source.id == source_id, visible_to(account_id))
+    return session.execute(which.with_for_update() if lock else which).scalar_one_or_none()
+
+
+def find_or_create(
+    session: Session, owner: str | None, new: NewSource, now: datetime
+) -> tuple[Source, bool]:
+    """Return the owner's source of that URL, and whether it was made now."""
+    values = {
+        "id": new_id("src"),
+        "account_id": owner,
+        "kind": new.kind,
+        "url": new.url,
+        "name": new.name,
+        "interval_seconds": new.interval_seconds,
+        "next_poll_at": new.next_poll_at,
+        "failures": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
+    session.execute(insert(Source).values(values).on_conflict_do_nothing())
+    source = session.execute(select(Source).where(owned_by(owner), Source.url == new.url)).scalar_one()
+    return source, source.id == values["id"]
+
+
+def find_push_source(session: Session, owner: str | None, source_id: str) -> Source | None:
+    """Return a source of articles that its owner publishes."""
+    which = select(Source).where(Source.id == source_id, Source.kind == PUSH, owned_by(owner))
+    return session.execute(which).scalar_one_or_none()
+
+
+def push_source(session: Session, owner: str | None, name: str, now: datetime) -> Source:
+    """Return the owner's source of that name for articles it publishes, made if there is none."""
+    return find_or_create(session, owner, NewSource(PUSH, f"{PUSH_SCHEME}{name}", name), now)[0]

@@ -1,0 +1,66 @@
+"""Headlines: plain text out of whatever feeds put into a title, without the publisher's name behind it."""
+
+import html
+import re
+
+from core.text import one_line, plain_text, shorten, storable
+
+_SUMMARY_TITLE_LIMIT = 100
+_SUFFIX_LIMIT = 60
+
+# In a title these are markup; other names in angle brackets, as in "The <video> element", are its words.
+_MARKUP = re.compile(
+    r"(?i)</(?:a|abbr|b|big|cite|code|del|div|em|font|h[1-6]|i|ins|mark|p|q|s|small|span|strike|strong|sub|sup"
+    r"|tt|u)\s*>|<(?:br|img|wbr)\b[^>]*>"
+)
+_SUFFIX = re.compile(r"^(?P<title>.*\S)\s+[-–—|·•]\s+(?P<name>\S.*)$")
+_TOP_LEVEL = re.compile(r"(?i)(?:\.(?:com?|net|org|gov|edu))?\.[a-z]{2,6}$")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def plain_title(title: str) -> str:
+    """Return a title as one line of text, without entities and markup."""
+    text = storable(title)
+    return one_line(plain_text(text) if _MARKUP.search(text) else html.unescape(text))
+
+
+def title_from(summary: str, url: str | None) -> str:
+    """Return what to show as the title of an item that has none: first words, else its address."""
+    return shorten(summary, _SUMMARY_TITLE_LIMIT) or url or ""
+
+
+def without_publisher(title: str, *names: str | None) -> str:
+    """Take " - The Publisher" off the end of a title if that is one of `names` or a close variant.
+
+    A name may be a host, such as `www.smh.com.au` for "Sydney Morning Herald".
+    """
+    match = _SUFFIX.match(title)
+    if match is None or len(match["name"]) > _SUFFIX_LIMIT:
+        return title
+    suffix = _words(match["name"])
+    return match["title"] if any(_same_publisher(suffix, name) for name in names if name) else title
+
+
+def _same_publisher(suffix: list[str], name: str) -> bool:
+    is_host = " " not in name and "." in name
+    words = _words(name)[-1:] if is_host else _words(name)
+    if not suffix or not words:
+        return False
+    squashed, wanted = "".join(suffix), "".join(words)
+    return (
+        squashed == wanted
+        or (len(wanted) >= 3 and squashed.startswith(wanted))
+        or words[: len(suffix)] == suffix
+        or _initials(suffix) == wanted
+        or _initials(words) == squashed
+        or (is_host and len(wanted) >= 3 and wanted in suffix)
+    )
+
+
+def _words(name: str) -> list[str]:
+    words = _WORD.findall(_TOP_LEVEL.sub("", name.casefold().replace("'", "").replace("’", "")))
+    return words[1:] if len(words) > 1 and words[0] == "the" else words
+
+
+def _initials(words: list[str]) -> str:
+    return "".join(word[0] for word in words) if len(words) > 1 else ""

@@ -1,0 +1,52 @@
+"""The kind `feed`: RSS, RDF, Atom and JSON Feed at any web address."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from core.errors import Reason
+from fetcher.parsing.encoding import decode
+from fetcher.parsing.json_feed import parse_json
+from fetcher.parsing.xml_feed import parse_xml
+from fetcher.sources.base import (
+    Document,
+    FetchRequest,
+    ParsedDocument,
+    SourceError,
+    conditional_headers,
+    require_success,
+)
+from fetcher.urls import check_web_address
+
+_ACCEPT = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
+    "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
+)
+
+
+class FeedKind:
+    """Reads one feed document per poll."""
+
+    name = "feed"
+    default_interval_seconds = 900
+
+    def check(self, url: str) -> None:
+        """Raise ValueError, in words for people, if no feed can be at `url`."""
+        check_web_address(url)
+
+    def request(
+        self, url: str, etag: str | None, last_modified: str | None, secrets: Mapping[str, str]
+    ) -> FetchRequest:
+        """Return the GET of the feed, conditional on what was last seen."""
+        return FetchRequest(url, {"Accept": _ACCEPT, **conditional_headers(etag, last_modified)})
+
+    def parse(self, document: Document, now: datetime) -> ParsedDocument:
+        """Read the feed; raise SourceError for other statuses than 2xx and for what is no feed."""
+        require_success(document, now)
+        text = decode(document.body, document.content_type).lstrip("\ufeff \t\r\n\0")
+        if not text.strip():
+            raise SourceError(Reason.PROTOCOL, "The server sent an empty document")
+        dialect = parse_json if text.startswith(("{", "[")) else parse_xml
+        return dialect(text, document.url, now)
+
+
+KIND = FeedKind()

@@ -1,0 +1,254 @@
+"""Which subscriptions an article matches, out of very many, without asking each.
+
+Every query that matches an article must hold at least one of a few things: its anchors. A conjunction needs
+only the anchors of its rarest part, a disjunction those of every part. The index finds the queries of which
+an anchor is in the article; only those are judged.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, TypeVar
+
+from core.query import (
+    Aliases,
+    And,
+    Document,
+    Field,
+    FieldName,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    QueryError,
+    language_tag,
+    names,
+    parse,
+    phrases,
+)
+
+__all__ = ["Matcher", "QueryError"]
+
+_K = TypeVar("_K")
+
+
+class _Kind(IntEnum):
+    """What an anchor is, the most selective kind first."""
+
+    WORD = 0
+    CATEGORY = 1
+    SOURCE = 2
+    PREFIX = 3
+    LANGUAGE = 4
+
+
+class _Anchor(NamedTuple):
+    kind: _Kind
+    value: str
+
+
+class _Choice(NamedTuple):
+    """Anchors of a part of a query, ordered by what they cost: the kind, how common they are, how short."""
+
+    kind: _Kind
+    uses: int
+    shortness: int
+    anchors: tuple[_Anchor, ...]
+
+
+_FIELD_KINDS = {
+    FieldName.SOURCE: _Kind.SOURCE,
+    FieldName.LANGUAGE: _Kind.LANGUAGE,
+    FieldName.CATEGORY: _Kind.CATEGORY,
+}
+
+
+class _Key(NamedTuple):
+    """What subscriptions must have in common to be one entry."""
+
+    query: Node
+    sources: frozenset[str]
+    languages: frozenset[str]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """The subscriptions to one query with the same filters."""
+
+    key: _Key
+    query: Node
+    anchors: tuple[_Anchor, ...]
+    subscriptions: set[int] = field(default_factory=set)
+
+    def matches(self, document: Document) -> bool:
+        _, sources, languages = self.key
+        if sources and sources.isdisjoint(document.sources):
+            return False
+        if languages and languages.isdisjoint(document.languages):
+            return False
+        return self.query.matches(document)
+
+
+class Matcher:
+    """The index of subscriptions; what is added or discarded counts from the next `match` on.
+
+    `aliases` maps names to their meanings (`{"k8s": "kubernetes"}`): each then finds the other. To be used by
+    one thread at a time.
+    """
+
+    def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
+        self._aliases = Aliases(aliases or {})
+        self._subscriptions: dict[int, _Entry] = {}
+        self._entries: dict[_Key, _Entry] = {}
+        self._index: dict[_Kind, dict[str, set[_Entry]]] = {kind: {} for kind in _Kind}
+        self._prefix_lengths: Counter[int] = Counter()
+        self._uses: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    def add(
+        self,
+        subscription_id: int,
+        query: str,
+        *,
+        sources: str | Iterable[str] | None = None,
+        languages: str | Iterable[str] | None = None,
+    ) -> None:
+        """Add a subscription, or replace the one of that id.
+
+        `sources` (ids or names) and `languages` limit it to articles of one of them; none given, or an empty
+        collection, is no limit. Raises QueryError for a bad query, and then changes nothing.
+        """
+        key = _Key(parse(query), names(sources), _language_tags(languages))
+        present = self._subscriptions.get(subscription_id)
+        if present is not None:
+            if present.key == key:
+                return
+            self.discard(subscription_id)
+        entry = self._entries.get(key) or self._insert(key)
+        entry.subscriptions.add(subscription_id)
+        self._subscriptions[subscription_id] = entry
+
+    def discard(self, subscription_id: int) -> None:
+        """Remove a subscription, if it is there."""
+        entry = self._subscriptions.pop(subscription_id, None)
+        if entry is not None:
+            entry.subscriptions.remove(subscription_id)
+            if not entry.subscriptions:
+                self._remove(entry)
+
+    def match(
+        self,
+        title: str,
+        summary: str = "",
+        *,
+        source: str | Iterable[str] | None = None,
+        language: str | None = None,
+        categories: str | Iterable[str] = (),
+    ) -> Sequence[int]:
+        """Return the ids of the subscriptions that an article matches, each once, in no certain order.
+
+        `source` is what the source is called: its id, or its id and its name.
+        """
+        document = Document(title, summary, source, language, categories)
+        candidates: set[_Entry] = set().union(*self._buckets(document))
+        return [
+            subscription_id
+            for entry in candidates
+            if entry.matches(document)
+            for subscription_id in entry.subscriptions
+        ]
+
+    def _buckets(self, document: Document) -> Iterator[set[_Entry]]:
+        found = (
+            (_Kind.WORD, document.words),
+            (_Kind.CATEGORY, document.categories),
+            (_Kind.SOURCE, document.sources),
+            (_Kind.LANGUAGE, document.languages),
+            (_Kind.PREFIX, self._prefixes(document.words)),
+        )
+        for kind, values in found:
+            buckets = self._index[kind]
+            yield from (buckets[value] for value in values if value in buckets)
+
+    def _prefixes(self, words: Iterable[str]) -> Iterator[str]:
+        for word in words:
+            yield from (word[:length] for length in self._prefix_lengths if length <= len(word))
+
+    def _insert(self, key: _Key) -> _Entry:
+        query = self._aliases.expand(key.query)
+        self._uses.update(_words(query))
+        choice = self._choose(query)
+        if choice is None:
+            raise AssertionError(f"{key.query} looks for nothing")  # the parser refuses such a query
+        entry = self._entries[key] = _Entry(key, query, tuple(dict.fromkeys(choice.anchors)))
+        for kind, value in entry.anchors:
+            self._index[kind].setdefault(value, set()).add(entry)
+            if kind is _Kind.PREFIX:
+                self._prefix_lengths[len(value)] += 1
+        return entry
+
+    def _remove(self, entry: _Entry) -> None:
+        del self._entries[entry.key]
+        for kind, value in entry.anchors:
+            bucket = self._index[kind][value]
+            bucket.remove(entry)
+            if not bucket:
+                del self._index[kind][value]
+            if kind is _Kind.PREFIX:
+                _decrease(self._prefix_lengths, len(value))
+        for word in _words(entry.query):
+            _decrease(self._uses, word)
+
+    def _choose(self, node: Node) -> _Choice | None:
+        """Return the cheapest anchors without which the node cannot match; None if it only excludes."""
+        match node:
+            case Phrase():
+                return min(self._choices(node))
+            case Field(name, value):
+                kind = _FIELD_KINDS[name]
+                return _Choice(kind, 0, -len(value), (_Anchor(kind, value),))
+            case Not():
+                return None
+            case And(operands):
+                return min(filter(None, map(self._choose, operands)), default=None)
+            case Or(operands):
+                return _united(list(map(self._choose, operands)))
+
+    def _choices(self, phrase: Phrase) -> Iterator[_Choice]:
+        whole = phrase.tokens[:-1] if phrase.is_prefix else phrase.tokens
+        for word in whole:
+            yield _Choice(_Kind.WORD, self._uses[word], -len(word), (_Anchor(_Kind.WORD, word),))
+        if phrase.is_prefix:
+            start = phrase.tokens[-1]
+            yield _Choice(_Kind.PREFIX, 0, -len(start), (_Anchor(_Kind.PREFIX, start),))
+
+
+def _united(choices: list[_Choice | None]) -> _Choice | None:
+    """Return the anchors of all parts of a disjunction, which cost what they cost together."""
+    parts = [choice for choice in choices if choice is not None]
+    if len(parts) < len(choices):
+        return None
+    kinds, uses, shortness, anchors = zip(*parts, strict=True)
+    return _Choice(
+        max(kinds), sum(uses), max(shortness), tuple(anchor for part in anchors for anchor in part)
+    )
+
+
+def _language_tags(values: str | Iterable[str] | None) -> frozenset[str]:
+    if values is None:
+        return frozenset()
+    return frozenset(map(language_tag, (values,) if isinstance(values, str) else values))
+
+
+def _words(query: Node) -> Iterator[str]:
+    for phrase in phrases(query):
+        yield from phrase.tokens
+
+
+def _decrease(counts: Counter[_K], key: _K) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -1,0 +1,170 @@
+"""The servers that tests run against: shared, private, and cleared away."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pika
+import psycopg
+import pytest
+from pika.exceptions import AMQPError
+
+from tests.servers import PrivatePostgres, PrivateRabbit, ServerUnavailable, free_port
+from tests.servers.databases import Databases
+from tests.servers.names import abandoned, owned_name
+from tests.servers.postgres import database_answers
+from tests.servers.rabbit import broker_answers
+from tests.servers.shared import Once
+from tests.servers.vhosts import CommandLine, ManagementApi, NoWayIn, Vhosts
+
+
+def _publish(url: str, queue: str) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.basic_publish("", queue, b"kept", pika.BasicProperties(delivery_mode=2), mandatory=True)
+
+
+def _take(url: str, queue: str) -> bytes | None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        body: bytes | None = connection.channel().basic_get(queue, auto_ack=True)[2]
+        return body
+
+
+def test_a_name_is_abandoned_only_once_its_process_has_ended() -> None:
+    mine = owned_name()
+    child = subprocess.run(
+        [sys.executable, "-c", "from tests.servers.names import owned_name; print(owned_name())"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert not abandoned(mine)
+    assert abandoned(child.stdout.strip())
+    assert not abandoned("clarion_test_somebody")
+
+
+def test_a_server_that_cannot_be_obtained_is_looked_for_once() -> None:
+    tries = []
+
+    def fail() -> None:
+        tries.append(1)
+        raise ServerUnavailable("none")
+
+    once = Once(fail)
+    for _ in range(3):
+        with pytest.raises(ServerUnavailable):
+            once()
+    assert len(tries) == 1
+
+
+@pytest.mark.rabbitmq
+def test_each_test_has_a_virtual_host_of_its_own(broker_url: str, fresh_broker_url: str) -> None:
+    assert broker_url != fresh_broker_url
+    _publish(fresh_broker_url, "here")
+    assert _take(fresh_broker_url, "here") == b"kept"
+    with pytest.raises(AMQPError):
+        _take(broker_url, "here")
+
+
+@pytest.mark.postgresql
+def test_each_test_has_an_empty_database_of_its_own(database_url: str, postgresql_url: str) -> None:
+    assert database_url != postgresql_url
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute("CREATE TABLE here (id int)")
+        encoding = connection.execute("SHOW server_encoding").fetchone()
+    with psycopg.connect(database_url) as connection:
+        there = connection.execute("SELECT to_regclass('here')").fetchone()
+    assert (encoding, there) == (("UTF8",), (None,))
+
+
+@pytest.mark.postgresql
+def test_databases_go_even_where_somebody_is_connected(database_url: str) -> None:
+    databases = Databases(database_url)
+    url = databases.create()
+    with psycopg.connect(url):
+        databases.close()
+    assert not database_answers(url)
+
+
+@pytest.mark.rabbitmq
+def test_a_private_node_keeps_its_data_over_stop_and_crash(private_rabbit: PrivateRabbit) -> None:
+    url = private_rabbit.add_vhost()
+    _publish(url, "news")
+    private_rabbit.kill()
+    assert not broker_answers(url)
+    private_rabbit.start()
+    assert _take(url, "news") == b"kept"
+    private_rabbit.stop()
+    with pytest.raises(RuntimeError):
+        _ = private_rabbit.pid
+
+
+@pytest.mark.postgresql
+def test_a_private_server_keeps_its_data_over_stop_and_crash(private_postgres: PrivatePostgres) -> None:
+    with psycopg.connect(private_postgres.url) as connection:
+        connection.execute("CREATE TABLE news (id int)")
+        connection.execute("INSERT INTO news VALUES (7)")
+    private_postgres.kill()
+    assert not database_answers(private_postgres.url)
+    private_postgres.start()
+    private_postgres.stop()
+    private_postgres.start()
+    with psycopg.connect(private_postgres.url) as connection:
+        assert connection.execute("SELECT id FROM news").fetchall() == [(7,)]
+
+
+@pytest.mark.postgresql
+def test_nothing_remains_of_a_private_server(private_postgres: PrivatePostgres) -> None:
+    pid, directory = private_postgres.pid, private_postgres.directory
+    private_postgres.close()
+    assert not Path("/proc", str(pid)).exists()
+    assert not directory.exists()
+
+
+@pytest.mark.rabbitmq
+def test_virtual_hosts_are_made_through_the_management_api() -> None:
+    port = free_port()
+    settings = [f"management.tcp.port = {port}", "management.tcp.ip = 127.0.0.1"]
+    with PrivateRabbit(plugins=["rabbitmq_management"], settings=settings) as rabbit:
+        vhosts = Vhosts(rabbit.url, ManagementApi(rabbit.url, port))
+        url = vhosts.create()
+        assert broker_answers(url)
+        vhosts.close()
+        assert not broker_answers(url)
+        elsewhere = f"amqp://guest:guest@127.0.0.1:{free_port()}/%2F"
+        with pytest.raises(NoWayIn, match="another broker"):
+            Vhosts(elsewhere, CommandLine([str(rabbit.control)]))
+        assert rabbit.rabbitmqctl("list_vhosts", "name", "--no-table-headers").split() == ["/"]
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "failed"), ("", "skipped")])
+def test_without_servers_tests_are_skipped_but_fail_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n@pytest.mark.rabbitmq\n@pytest.mark.postgresql\ndef test_it(): pass\n"
+    )
+    closed = f"127.0.0.1:{free_port()}"
+    environment = os.environ | {
+        "CI": ci,
+        "CLARION_TEST_BROKER_URL": f"amqp://{closed}",
+        "CLARION_TEST_DATABASE_URL": f"postgresql://{closed}/postgres",
+        "CLARION_TEST_INSTALL": "0",
+        "TMPDIR": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    hide = "import tests.servers.shared as s, tests.servers.rabbit as r, tests.servers.postgres as p\n"
+    hide += "s.server_scripts = r.server_scripts = s.server_programs = p.server_programs = lambda: None\n"
+    (tmp_path / "conftest.py").write_text(hide)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rfs", "-p", "tests.servers.fixtures", str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert f"1 {outcome}" in done.stdout or f"1 {outcome.replace('failed', 'error')}" in done.stdout
+    assert f"none to use at {closed}" in done.stdout or f"at {closed}" in done.stdout
