@@ -23,6 +23,10 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+class NoFields(Input):
+    """A body without anything in it."""
+
+
 class Parameters(BaseModel):
     """Query parameters: nothing unknown, everything from text."""
 

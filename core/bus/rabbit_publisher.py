@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pika
+import structlog
 
 from core.bus import topology
 from core.bus.ports import PublishOutcome
@@ -17,6 +18,11 @@ from core.ids import new_id
 from core.message import ArticleMessage
 
 PUBLISH_SECONDS = 10.0
+# RabbitMQ 3.10 does not tell the consumers of a deleted quorum queue when one of the same name is declared
+# within some ten milliseconds: they would wait for ever.
+REDECLARE_SECONDS = 1.0
+
+log = structlog.get_logger()
 
 
 @dataclass(eq=False, slots=True)
@@ -64,6 +70,7 @@ class ConfirmedPublisher:
         self._waiting: deque[Outgoing] = deque()
         self._unconfirmed: dict[int, Outgoing] = {}
         self._returned: set[str] = set()
+        self._unrouted: list[Outgoing] = []
         self._channel: Any = None
         self._sent = 0
         self._blocked = False
@@ -162,8 +169,16 @@ class ConfirmedPublisher:
             )
             return
         message.routed_again = True
-        self._declare(self._channel)
-        self._waiting.append(message)
+        if not self._unrouted:
+            log.warning("queue_missing", exchange=message.exchange, routing_key=message.routing_key)
+            self._channel.connection.ioloop.call_later(REDECLARE_SECONDS, self._redeclare)
+        self._unrouted.append(message)
+
+    def _redeclare(self) -> None:
+        if self._channel is not None and self._channel.is_open:
+            self._declare(self._channel)
+        self._waiting.extend(self._unrouted)
+        self._unrouted.clear()
         self._send_waiting()
 
     def _forget_cancelled(self) -> None:
@@ -177,8 +192,9 @@ class ConfirmedPublisher:
         self._channel = None
         self._blocked = False
         self._returned.clear()
-        self._waiting.extendleft(reversed(self._unconfirmed.values()))
+        self._waiting.extendleft(reversed([*self._unconfirmed.values(), *self._unrouted]))
         self._unconfirmed.clear()
+        self._unrouted.clear()
         if not had_session or self._closed:
             self._fail_all(reason)
 

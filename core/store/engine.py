@@ -42,7 +42,6 @@ class Store:
             if self.dialect == "postgresql":
                 session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             yield session
-            session.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Session]:

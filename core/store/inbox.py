@@ -10,8 +10,10 @@ from core.store import ledger
 from core.store.ledger import NewDelivery
 from core.store.models import Article, Channel, Delivery, Subscription
 from core.store.states import DeliveryState
+from core.store.subscriptions import existing
 
 PUBLISHED = "article.published"
+SUBSCRIPTIONS_LISTED = 20
 
 
 def put_earlier(
@@ -25,9 +27,8 @@ def put_earlier(
         told = _told(session, inbox, article)
         if told is None:
             _make(session, inbox, subscription, article, now)
-        elif not any(pair[0] == subscription.id for pair in told.matched):
-            told.matched = [*told.matched, [subscription.id, subscription.query]]
-            told.matched_total += 1
+        else:
+            _add(session, told, subscription)
 
 
 def _told(session: Session, inbox: Channel, article: Article) -> Delivery | None:
@@ -39,6 +40,14 @@ def _told(session: Session, inbox: Channel, article: Article) -> Delivery | None
         .limit(1)
     )
     return session.execute(newest.with_for_update()).scalar_one_or_none()
+
+
+def _add(session: Session, told: Delivery, subscription: Subscription) -> None:
+    """Name one more subscription in a row, in the place of those that were deleted."""
+    living = existing(session, [id_ for id_, _query in told.matched]) - {subscription.id}
+    others = [pair for pair in told.matched if pair[0] in living]
+    told.matched = [*others, [subscription.id, subscription.query]][-SUBSCRIPTIONS_LISTED:]
+    told.matched_total = max(told.matched_total, len(told.matched))
 
 
 def _make(

@@ -81,6 +81,24 @@ def change(session: Session, subscription: Subscription, new: NewSubscription, n
     log_changes(session, [subscription.number])
 
 
+def find(
+    session: Session, account_id: str, subscription_id: str, *, lock: bool = False
+) -> Subscription | None:
+    """Return an account's subscription, locked until the transaction ends if `lock`."""
+    which = select(Subscription).where(
+        Subscription.id == subscription_id, Subscription.account_id == account_id
+    )
+    return session.execute(which.with_for_update() if lock else which).scalar_one_or_none()
+
+
+def to_topic(session: Session, channel_id: str, canonical: str) -> list[Subscription]:
+    """Return a channel's subscriptions to a topic, which is known by its canonical query."""
+    which = select(Subscription).where(
+        Subscription.channel_id == channel_id, Subscription.topic, Subscription.canonical == canonical
+    )
+    return list(session.execute(which.order_by(Subscription.number).with_for_update()).scalars())
+
+
 def remove(session: Session, subscription: Subscription) -> None:
     """Delete a subscription and log the change."""
     log_changes(session, [subscription.number])
@@ -122,7 +140,9 @@ def recipients(session: Session, numbers: Sequence[int], owner: str | None) -> l
     ).join(Channel, Channel.id == Subscription.channel_id)
     found: list[Recipient] = []
     for chunk in _chunks(numbers):
-        rows = session.execute(statement.where(Subscription.number.in_(chunk), *visible))
+        rows = session.execute(
+            statement.where(Subscription.number.in_(chunk), *visible).order_by(Subscription.number)
+        )
         found.extend(Recipient(*row[:6], ChannelState(row[6])) for row in rows)
     return found
 

@@ -47,12 +47,13 @@ def _same_publisher(suffix: list[str], name: str) -> bool:
     if not suffix or not words:
         return False
     squashed, wanted = "".join(suffix), "".join(words)
+    wanted = (wanted.removeprefix("the") or wanted) if is_host else wanted
     return (
         squashed == wanted
         or (len(wanted) >= 3 and squashed.startswith(wanted))
         or words[: len(suffix)] == suffix
-        or _initials(suffix) == wanted
-        or _initials(words) == squashed
+        or wanted in _abbreviations(suffix)
+        or squashed in _abbreviations(words)
         or (is_host and len(wanted) >= 3 and wanted in suffix)
     )
 
@@ -62,5 +63,7 @@ def _words(name: str) -> list[str]:
     return words[1:] if len(words) > 1 and words[0] == "the" else words
 
 
-def _initials(words: list[str]) -> str:
-    return "".join(word[0] for word in words) if len(words) > 1 else ""
+def _abbreviations(words: list[str]) -> set[str]:
+    """Return forms such as `smh` and `nypost`: initials of the first words, then the others whole."""
+    splits = range(2, len(words) + 1)
+    return {"".join([*(word[0] for word in words[:split]), *words[split:]]) for split in splits}

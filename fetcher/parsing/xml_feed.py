@@ -1,15 +1,13 @@
 """RSS 0.9x to 2.0, RDF and Atom, as feedparser reads them, turned into items."""
 
-import io
 import re
 from datetime import datetime
-
-import feedparser
 
 from core.errors import Reason
 from core.message import SUMMARY_LIMIT
 from core.text import one_line, plain_text, shorten, storable
 from fetcher.dates import from_utc_tuple, parse_date
+from fetcher.parsing.bounded import RawFeed, read_xml
 from fetcher.parsing.nodes import Node, child, children, get, language_tag, text
 from fetcher.parsing.selection import distinct, first, newest
 from fetcher.parsing.titles import plain_title, title_from, without_publisher
@@ -28,31 +26,23 @@ def parse_xml(document: str, url: str, now: datetime) -> ParsedDocument:
     """Read a feed found at `url`, as far as it is readable; raise SourceError if it is not a feed."""
     if _PAGE.match(document[:4_096]):
         raise SourceError(Reason.PROTOCOL, "This is a web page (HTML), not a feed")
-    parsed = _parsed(_well_formed_characters(document))
-    channel, entries, version = parsed["feed"], parsed["entries"], parsed.get("version") or ""
-    if not version and not any(get(entry, "title") or get(entry, "link") for entry in entries):
+    feed = _read(document)
+    if not feed.version and not any(get(entry, "title") or get(entry, "link") for entry in feed.entries):
         raise SourceError(Reason.PROTOCOL, "This is neither RSS, Atom nor JSON Feed")
-    if parsed.get("bozo") and not entries:
+    if not feed.well_formed and not feed.entries:
         raise SourceError(Reason.PROTOCOL, "The feed is damaged or cut off before its first item")
-    language = language_tag(get(channel, "language"))
-    base = url if version.startswith("atom") else resolve(url, get(channel, "link")) or url
-    items = (_item(entry, base, language, now) for entry in entries)
-    title = plain_title(text(channel, "title")) or None
+    language = language_tag(get(feed.channel, "language"))
+    base = url if feed.version.startswith("atom") else resolve(url, get(feed.channel, "link")) or url
+    items = (_item(entry, base, language, now) for entry in feed.entries)
+    title = plain_title(text(feed.channel, "title")) or None
     return ParsedDocument(newest(item for item in items if item), title, language)
 
 
-def _parsed(document: str) -> Node:
-    # Bytes in a stream, and headers that name their encoding: a string could be taken for an address
-    # or a file name. Markup is left alone because all of it is turned into plain text afterwards.
-    stream = io.BytesIO(document.encode())
-    headers = {"content-type": "application/xml; charset=utf-8"}
+def _read(document: str) -> RawFeed:
     try:
-        parsed: Node = feedparser.parse(
-            stream, response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-        )
+        return read_xml(_well_formed_characters(document))
     except Exception as error:  # feedparser lets out whatever its handlers raise on hostile documents
         raise SourceError(Reason.PROTOCOL, f"The feed cannot be read: {type(error).__name__}") from error
-    return parsed
 
 
 def _well_formed_characters(document: str) -> str:

@@ -3,6 +3,7 @@
 import datetime
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
@@ -22,6 +23,7 @@ from core.egress import (
     check_url_now,
     classify,
     guarded_session,
+    read_capped,
 )
 from core.egress.dialing import Dialer
 from core.egress.resolving import resolve_within, system_resolver
@@ -269,6 +271,17 @@ def test_tls_asks_for_the_name_and_not_for_the_address(
         assert response.text == "secret"
         assert authority.names == ["news.example"]
         assert f"Host: news.example:{server.port}".encode() in server.requests[0]
+
+
+@pytest.mark.parametrize("head", [b"", b"Connection: close\r\n", b"Content-Length: 9\r\n"])
+def test_a_deadline_holds_under_tls(make_session: SessionMaker, authority: Authority, head: bytes) -> None:
+    silent = sends(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", b"x")
+    with serving(silent, authority.context) as server:
+        url = server.url(host="news.example", scheme="https")
+        with make_session().get(url, verify=str(authority.path)) as response:
+            with pytest.raises(requests.RequestException) as raised:
+                read_capped(response, 100, time.monotonic() + 0.2)
+            assert classify(raised.value) is Reason.TIMEOUT
 
 
 def test_a_certificate_for_another_name_is_refused(make_session: SessionMaker, authority: Authority) -> None:

@@ -36,7 +36,7 @@ def test_keys_are_rotated() -> None:
         BOX.decrypt(new)
 
 
-@pytest.mark.parametrize("stored", ["", "whsec_x", "gAAAAA", "ä" * 100, SecretBox([NEW_KEY]).encrypt("x")])
+@pytest.mark.parametrize("stored", ["", "whsec_x", "gAAAAA", "ä" * 100])
 def test_what_no_key_fits_names_the_setting(stored: str) -> None:
     with pytest.raises(ClarionError, match="CLARION_SECRET_KEY"):
         BOX.decrypt(stored)

@@ -1,0 +1,46 @@
+"""Queries and topics as clients write them, compiled for the store."""
+
+from dataclasses import dataclass
+
+from api.problems import invalid_query
+from core.query import Document, Node, QueryError, canonical, parse, topic_query
+from core.store.models import Article, ArticleVersion
+
+
+@dataclass(frozen=True)
+class CompiledQuery:
+    """A query or topic that was understood; `text` is what people are shown."""
+
+    text: str
+    canonical: str
+    is_topic: bool
+
+
+def compile_query(query: str) -> CompiledQuery:
+    """Read a query; raises Problem naming the field `query` and the position."""
+    try:
+        return CompiledQuery(query.strip(), canonical(query), is_topic=False)
+    except QueryError as error:
+        raise invalid_query(error, "query") from error
+
+
+def compile_topic(topic: str) -> CompiledQuery:
+    """Read a topic; raises Problem naming the field `topic` and the position."""
+    try:
+        return CompiledQuery(topic, topic_query(topic), is_topic=True)
+    except QueryError as error:
+        raise invalid_query(error, "topic") from error
+
+
+def parse_filter(query: str, field: str) -> Node:
+    """Read a query that filters a list; raises Problem naming the field and the position."""
+    try:
+        return parse(query)
+    except QueryError as error:
+        raise invalid_query(error, field) from error
+
+
+def document_of(article: Article, version: ArticleVersion) -> Document:
+    """Return an article as queries see it."""
+    keys = [key for key in (article.source_id, article.source_name) if key]
+    return Document(version.title, version.summary, keys, version.language, version.categories)

@@ -1,0 +1,124 @@
+"""`/v1/channels`: where an account's deliveries go."""
+
+from collections.abc import Callable
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from api import channel_changes
+from api.authentication import authenticate, caller
+from api.channel_setup import channel_view, find_or_create, found_view, locked_channel, read_spec
+from api.inputs import NoFields, read, read_body, read_parameters
+from api.paging import PageParameters, page_json
+from api.problems import not_found
+from api.services import Services, services
+from api.transactions import write_settled
+from core.store import channels as stored
+from core.store import listings
+from core.store.models import Channel
+
+blueprint = Blueprint("channels", __name__, url_prefix="/v1/channels")
+blueprint.before_request(authenticate)
+
+Change = Callable[[Session, Services, Channel], object]
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    """Make a channel, or answer with the one that is the same."""
+    wiring, account_id = services(), caller().account_id
+    spec = read_spec(wiring, read_body())
+    found = write_settled(
+        wiring.store, lambda session: find_or_create(session, wiring, account_id, spec)
+    )
+    location = {"Location": f"/v1/channels/{found.channel.id}"}
+    return found_view(wiring, found), 201 if found.is_new else 200, location
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """List the account's channels."""
+    wiring, parameters = services(), read_parameters(PageParameters)
+    with wiring.store.read() as session:
+        page = listings.channels(session, caller().account_id, parameters.cursor, parameters.limit)
+    return page_json(page, lambda channel: channel_view(wiring, channel))
+
+
+@blueprint.get("/<id:channel_id>")
+def show(channel_id: str) -> ResponseReturnValue:
+    """Show one channel."""
+    return channel_view(services(), _channel(channel_id))
+
+
+@blueprint.patch("/<id:channel_id>")
+def change(channel_id: str) -> ResponseReturnValue:
+    """Change a channel's fields."""
+    wiring = services()
+    checked = channel_changes.read_change(wiring, _channel(channel_id), read_body())
+
+    def apply(session: Session) -> Channel:
+        channel = locked_channel(session, caller().account_id, channel_id)
+        channel_changes.apply_change(session, wiring, channel, checked)
+        return channel
+
+    return channel_view(wiring, write_settled(wiring.store, apply))
+
+
+@blueprint.delete("/<id:channel_id>")
+def delete(channel_id: str) -> ResponseReturnValue:
+    """Delete a channel and its subscriptions; what was not sent yet is cancelled."""
+    wiring = services()
+    with wiring.store.write() as session:
+        channel = locked_channel(session, caller().account_id, channel_id)
+        stored.remove(session, channel, wiring.clock.now())
+    return "", 204
+
+
+@blueprint.post("/<id:channel_id>/pause")
+def pause(channel_id: str) -> ResponseReturnValue:
+    """Hold what is for the channel from now on."""
+    return _changed(channel_id, channel_changes.pause)
+
+
+@blueprint.post("/<id:channel_id>/resume")
+def resume(channel_id: str) -> ResponseReturnValue:
+    """Send what was held while the channel was paused, and what comes."""
+    return _changed(channel_id, channel_changes.resume)
+
+
+@blueprint.post("/<id:channel_id>/enable")
+def enable(channel_id: str) -> ResponseReturnValue:
+    """Send to a disabled channel again; an administrator may vouch for an unverified one."""
+    vouched = caller().administrator
+    return _changed(
+        channel_id,
+        lambda session, wiring, channel: channel_changes.enable(session, wiring, channel, vouched=vouched),
+    )
+
+
+@blueprint.post("/<id:channel_id>/rotate-secret")
+def rotate_secret(channel_id: str) -> ResponseReturnValue:
+    """Give the channel a new secret, shown only here."""
+    read(NoFields)
+    wiring = services()
+    with wiring.store.write() as session:
+        channel = locked_channel(session, caller().account_id, channel_id)
+        return {"secret": channel_changes.rotate_secret(session, wiring, channel)}
+
+
+def _changed(channel_id: str, change: Change) -> ResponseReturnValue:
+    read(NoFields)
+    wiring = services()
+    with wiring.store.write() as session:
+        channel = locked_channel(session, caller().account_id, channel_id)
+        change(session, wiring, channel)
+    return channel_view(wiring, channel)
+
+
+def _channel(channel_id: str) -> Channel:
+    with services().store.read() as session:
+        channel = session.get(Channel, channel_id)
+    if channel is None or channel.account_id != caller().account_id:
+        raise not_found("channel")
+    return channel
