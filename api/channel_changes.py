@@ -45,7 +45,7 @@ def _changed_config(
 ) -> dict[str, Any]:
     stored = channels.unseal(services.box, channel)
     kept = {name: value for name, value in stored.items() if name in kind.fields.model_fields}
-    return configure(services, kind, parse(kind.fields, kept | own))
+    return configure(services, kind, parse(kind.fields, {**kept, **own}))
 
 
 def apply_change(session: Session, services: Services, channel: Channel, change: ChannelChange) -> None:

@@ -83,7 +83,9 @@ def read_shared(values: Mapping[str, Any], prefix: str = "") -> SharedFields:
     )
 
 
-def configure(services: Services, kind: ChannelKindPort, fields: BaseModel, prefix: str = "") -> dict[str, Any]:
+def configure(
+    services: Services, kind: ChannelKindPort, fields: BaseModel, prefix: str = ""
+) -> dict[str, Any]:
     """Have the kind check its fields; raises Problem naming the one it refuses."""
     try:
         return kind.configure(fields, services.egress)
@@ -111,7 +113,9 @@ def find_or_create(session: Session, services: Services, account_id: str, spec: 
         return FoundChannel(made, is_new=True, secret=spec.config.get(SECRET))
     differing = _differing(services, existing, spec)
     if differing:
-        raise conflict(f"The channel {existing.id} has the same target but differs in: {', '.join(differing)}.")
+        raise conflict(
+            f"The channel {existing.id} has the same target but differs in: {', '.join(differing)}."
+        )
     return FoundChannel(existing, is_new=False, secret=None)
 
 

@@ -27,4 +27,4 @@ def write_settled(store: Store, operation: Callable[[Session], Result]) -> Resul
             return result
         except IntegrityError:
             continue
-    raise conflict("Another request changed the same at the same time. Try again.")
+    raise conflict("This collides with something that exists already, or was made at the same time.")

@@ -29,9 +29,7 @@ def create() -> ResponseReturnValue:
     """Make a channel, or answer with the one that is the same."""
     wiring, account_id = services(), caller().account_id
     spec = read_spec(wiring, read_body())
-    found = write_settled(
-        wiring.store, lambda session: find_or_create(session, wiring, account_id, spec)
-    )
+    found = write_settled(wiring.store, lambda session: find_or_create(session, wiring, account_id, spec))
     location = {"Location": f"/v1/channels/{found.channel.id}"}
     return found_view(wiring, found), 201 if found.is_new else 200, location
 

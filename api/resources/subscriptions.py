@@ -128,7 +128,9 @@ def change(subscription_id: str) -> ResponseReturnValue:
     compiled = _compiled(changes.query, changes.topic) if asked else None
     with services().store.write() as session:
         subscription = _find(session, subscription_id, lock=True)
-        stored.change(session, subscription, _changed(subscription, compiled, changes), services().clock.now())
+        stored.change(
+            session, subscription, _changed(subscription, compiled, changes), services().clock.now()
+        )
     return subscription_view(subscription)
 
 

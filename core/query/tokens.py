@@ -49,14 +49,14 @@ _APOSTROPHES = "\u02bb\u02bc"  # letters by category, yet written for U+2019
 # `A`); `.NET`. In most texts neither marks nor spaceless scripts are left after folding.
 _PLAIN_TOKEN = re.compile(
     rf"[a-z]\#|[^\W_{_APOSTROPHES}]++(?:\+\+)?"
-    r"|(?<=[^\W_])\+(?![^\W_])"
+    rf"|(?<=[^\W_{_APOSTROPHES}])\+(?![^\W_])"
     r"|(?<![^\W_])(?<!\.)\.net(?![^\W_])"
 )
 _WORD = rf"[^\W_{_APOSTROPHES}{_SPACELESS}]"
 _TOKEN = re.compile(
     rf"[a-z]\#|{_WORD}++(?:{_MARK}++{_WORD}*+)*+(?:\+\+)?"
     rf"|[{_SPACELESS}]{_MARK}*+"
-    rf"|(?:(?<=[^\W_])|(?<={_MARK}))\+(?![^\W_])"
+    rf"|(?<=[^\W_{_APOSTROPHES}])\+(?![^\W_])"
     rf"|(?<![^\W_])(?<!\.)(?<!{_MARK})\.net(?![^\W_])(?!{_MARK})"
 )
 _NOT_PLAIN = re.compile(
@@ -99,7 +99,7 @@ def _bound_marks(text: str) -> str:
 
 def is_glued(left: str, right: str) -> bool:
     """Tell whether two neighbouring tokens stay the same two tokens when written without a space."""
-    return right == "+" or bool(_IS_SPACELESS.match(left) or _IS_SPACELESS.match(right))
+    return right == "+" or bool(_IS_SPACELESS.match(left) and _IS_SPACELESS.match(right))
 
 
 def comparable(text: str) -> str:

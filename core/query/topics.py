@@ -17,7 +17,7 @@ def topic_query(topic: str) -> str:
     words = [Phrase(tokens) for tokens in map(tuple, map(tokenize, topic.split())) if tokens]
     if not words:
         raise QueryError("a word with a letter or a digit", 0)
-    node = disjunction([conjunction(words), Field(FieldName.CATEGORY, comparable(topic))])
     if len(words) >= MAX_LEAVES:
         raise QueryError(f"a topic of fewer than {MAX_LEAVES} words, so its end,", len(topic))
-    return str(bounded(node))
+    category = Field(FieldName.CATEGORY, comparable(topic))
+    return str(bounded(disjunction([conjunction(words), category])))

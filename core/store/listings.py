@@ -134,7 +134,7 @@ def _conditions(session: Session, which: DeliveryFilter) -> list[ColumnElement[b
 
 def _scalars(
     session: Session,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     key: InstrumentedAttribute[str],
     before: str | None,
     limit: int,
@@ -145,7 +145,7 @@ def _scalars(
 
 def _page(
     session: Session,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     key: InstrumentedAttribute[str],
     before: str | None,
     limit: int,

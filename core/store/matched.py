@@ -13,7 +13,13 @@ from core.store.models import Delivery, Subscription
 def matched_by(session: Session, subscription_id: str) -> ColumnElement[bool]:
     """Return the condition for deliveries that a subscription matched."""
     pairs, matched_id = _matched_ids(session, Delivery)
-    return select(literal(1)).select_from(pairs).where(matched_id == subscription_id).correlate(Delivery).exists()
+    return (
+        select(literal(1))
+        .select_from(pairs)
+        .where(matched_id == subscription_id)
+        .correlate(Delivery)
+        .exists()
+    )
 
 
 def matched_one_of(

@@ -42,9 +42,7 @@ def find_visible(session: Session, account_id: str, source_id: str, *, lock: boo
     return session.execute(which.with_for_update() if lock else which).scalar_one_or_none()
 
 
-def find_or_create(
-    session: Session, owner: str | None, new: NewSource, now: datetime
-) -> tuple[Source, bool]:
+def find_or_create(session: Session, owner: str | None, new: NewSource, now: datetime) -> tuple[Source, bool]:
     """Return the owner's source of that URL, and whether it was made now."""
     values = {
         "id": new_id("src"),

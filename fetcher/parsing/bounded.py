@@ -32,7 +32,7 @@ class _Bounds:
 class _Strict(_Bounds, StrictFeedParser):  # type: ignore[misc]
     """Reads well-formed XML."""
 
-    def startElementNS(self, name: Any, qname: Any, attrs: Any) -> None:
+    def startElementNS(self, name: Any, qname: Any, attrs: Any) -> None:  # noqa: N802 (SAX's name)
         bearable = len(attrs) <= MOST_ATTRIBUTES
         super().startElementNS(name, qname, attrs if bearable else AttributesNSImpl({}, {}))
 

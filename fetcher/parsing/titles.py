@@ -7,11 +7,12 @@ from core.text import one_line, plain_text, shorten, storable
 
 _SUMMARY_TITLE_LIMIT = 100
 _SUFFIX_LIMIT = 60
+_MARKUP_LIMIT = 5_000
 
 # In a title these are markup; other names in angle brackets, as in "The <video> element", are its words.
 _MARKUP = re.compile(
     r"(?i)</(?:a|abbr|b|big|cite|code|del|div|em|font|h[1-6]|i|ins|mark|p|q|s|small|span|strike|strong|sub|sup"
-    r"|tt|u)\s*>|<(?:br|img|wbr)\b[^>]*>"
+    r"|tt|u)\s*>|<(?:br|img|wbr)\b[^<>]*>"
 )
 _SUFFIX = re.compile(r"^(?P<title>.*\S)\s+[-–—|·•]\s+(?P<name>\S.*)$")
 _TOP_LEVEL = re.compile(r"(?i)(?:\.(?:com?|net|org|gov|edu))?\.[a-z]{2,6}$")
@@ -20,7 +21,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 def plain_title(title: str) -> str:
     """Return a title as one line of text, without entities and markup."""
-    text = storable(title)
+    text = storable(title[:_MARKUP_LIMIT])
     return one_line(plain_text(text) if _MARKUP.search(text) else html.unescape(text))
 
 
@@ -34,11 +35,15 @@ def without_publisher(title: str, *names: str | None) -> str:
 
     A name may be a host, such as `www.smh.com.au` for "Sydney Morning Herald".
     """
-    match = _SUFFIX.match(title)
-    if match is None or len(match["name"]) > _SUFFIX_LIMIT:
-        return title
-    suffix = _words(match["name"])
-    return match["title"] if any(_same_publisher(suffix, name) for name in names if name) else title
+    # Again and again, since aggregators append it to titles that have it already.
+    while (match := _SUFFIX.match(title)) and _is_publisher(match["name"], names):
+        title = match["title"]
+    return title
+
+
+def _is_publisher(suffix: str, names: tuple[str | None, ...]) -> bool:
+    words = _words(suffix) if len(suffix) <= _SUFFIX_LIMIT else []
+    return any(_same_publisher(words, name) for name in names if name)
 
 
 def _same_publisher(suffix: list[str], name: str) -> bool:

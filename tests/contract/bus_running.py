@@ -79,7 +79,13 @@ def working(
 ) -> Iterator[TaskWorker]:
     """Run a worker whose actors call `deliver`, until the block ends."""
     declare_delivery_actors(bus.task_broker, deliver)
-    worker = TaskWorker(bus.task_broker, threads, prefetch=prefetch)
+    with running(TaskWorker(bus.task_broker, threads, prefetch=prefetch)) as worker:
+        yield worker
+
+
+@contextmanager
+def running(worker: TaskWorker) -> Iterator[TaskWorker]:
+    """Run a worker until the block ends."""
     worker.start()
     try:
         yield worker

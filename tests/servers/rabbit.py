@@ -5,6 +5,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def broker_answers(url: str) -> bool:
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = 10
     parameters.connection_attempts = 1
     try:
+        # Pika logs an error and its trace for each refused connection, and a starting node refuses many.
+        socket.create_connection((parameters.host, parameters.port), 10).close()
         pika.BlockingConnection(parameters).close()
     except (AMQPError, OSError):
         return False
@@ -110,6 +113,14 @@ class PrivateRabbit(Startable):
         if self._node:
             self._node.kill()
             self._node = None
+
+    def settle(self) -> None:
+        """Write out what the node itself would write only seconds later.
+
+        Killed before that, a quorum queue that was just made comes back without a leader, and every operation on
+        it hangs (seen with RabbitMQ 3.10: ra keeps term and vote in DETS, which delays writing).
+        """
+        self.rabbitmqctl("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
 
     def pause(self) -> None:
         """Freeze it: its connections stay open, and nothing answers."""

@@ -44,8 +44,8 @@ def _is_spaceless(character: str) -> bool:
 
 def _token_at(text: str, start: int) -> str:
     if text.startswith(".net", start) and not _is_letter(text, start + 4):
-        return ".net" if start == 0 or not (_is_letter(text, start - 1) or text[start - 1] == ".") else ""
-    if text[start] == "+" and _ends_word(text, start) and not _is_letter(text, start + 1):
+        return "" if _ends_word(text, start) or text[max(start - 1, 0) : start] == "." else ".net"
+    if text[start] == "+" and _is_letter(text, start - 1) and not _is_letter(text, start + 1):
         return "+"
     if not _is_letter(text, start):
         return ""

@@ -164,6 +164,8 @@ def test_what_is_within_the_limits_is_accepted() -> None:
         ("Google+ “Google+ news”", '"google+ news" google+'),
         ("kube-Adm*", "kube-adm*"),
         ("x+-y*", "x+-y*"),
+        (".net-中", '".net 中"'),
+        ("0+:ก中", '"0+ ก中"'),
         ("title:(B a)", "title:a title:b"),
         ('title:("a b" OR c*)', 'title:"a b" OR title:c*'),
         ('source:"BBC  News" SOURCE:"bbc"', 'source:"bbc news" source:bbc'),

@@ -1,0 +1,85 @@
+"""`/v1/deliveries`: what was sent where, and how that went."""
+
+from typing import Any
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from api.authentication import authenticate, caller
+from api.inputs import Reference, Since, read_parameters
+from api.paging import PageParameters, page_json
+from api.problems import not_found
+from api.services import services
+from api.views import timestamp
+from core.store import listings
+from core.store.listings import DeliveryFilter, DeliveryRow
+from core.store.models import Attempt
+from core.store.states import DeliveryState
+
+blueprint = Blueprint("deliveries", __name__, url_prefix="/v1/deliveries")
+blueprint.before_request(authenticate)
+
+
+class ListParameters(PageParameters):
+    """Which deliveries are listed."""
+
+    channel_id: Reference = None
+    subscription_id: Reference = None
+    article_id: Reference = None
+    state: DeliveryState | None = None
+    since: Since = None
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """List the account's deliveries."""
+    given = read_parameters(ListParameters)
+    which = DeliveryFilter(
+        given.channel_id, given.subscription_id, given.article_id, given.state, given.since
+    )
+    with services().store.read() as session:
+        page = listings.deliveries(session, caller().account_id, which, given.cursor, given.limit)
+    return page_json(page, delivery_view)
+
+
+@blueprint.get("/<id:delivery_id>")
+def show(delivery_id: str) -> ResponseReturnValue:
+    """Show one delivery; its `attempts` are every try and what came back."""
+    with services().store.read() as session:
+        row = listings.delivery(session, caller().account_id, delivery_id)
+        if row is None:
+            raise not_found("delivery")
+        tries = listings.attempts(session, row[0])
+    return delivery_view(row) | {"attempts": [_attempt_view(attempt) for attempt in tries]}
+
+
+def delivery_view(row: DeliveryRow) -> dict[str, Any]:
+    """Return a delivery as lists show it, where `attempts` is their number."""
+    delivery, title = row
+    return {
+        "id": delivery.id,
+        "channel_id": delivery.channel_id,
+        "article_id": delivery.article_id,
+        "article_title": title,
+        "version": delivery.version,
+        "event": delivery.event,
+        "state": delivery.state,
+        "reason": delivery.reason,
+        "attempts": delivery.attempts,
+        "due_at": timestamp(delivery.due_at),
+        "created_at": timestamp(delivery.created_at),
+        "finished_at": timestamp(delivery.finished_at),
+        "subscriptions": [{"id": id_, "query": query} for id_, query in delivery.matched],
+        "subscriptions_total": delivery.matched_total,
+    }
+
+
+def _attempt_view(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "started_at": timestamp(attempt.started_at),
+        "duration_ms": attempt.duration_ms,
+        "status": attempt.status,
+        "reason": attempt.reason,
+        "excerpt": attempt.excerpt,
+    }
