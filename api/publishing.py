@@ -1,10 +1,10 @@
 """Articles that clients publish themselves: into the outbox first, then to the broker if it is there."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from api.inputs import Input, Moment, Name
@@ -23,16 +23,22 @@ log = structlog.get_logger()
 SOURCE_PREFIX = "src_"
 
 
-def _not_blank(value: str | int) -> str | int:
-    if isinstance(value, str) and not value.strip():
+def _not_blank(value: str) -> str:
+    if not value.strip():
         raise ValueError("must not be blank")
     return value
 
 
-def _short_enough(value: str | int) -> str | int:
-    if len(str(value)) > 512:
-        raise ValueError("at most 512 characters")
-    return value
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _name_as_source(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _one_as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 def _web_address(value: str) -> str:
@@ -56,17 +62,17 @@ class ArticleInput(Input):
     """An article message as clients send it: every field as the contract has it, nothing else."""
 
     schema_: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)] = SCHEMA
-    id: Annotated[str | int, AfterValidator(_short_enough), NotBlank]
+    id: Annotated[str, BeforeValidator(_number_as_text), Field(max_length=512), NotBlank]
     version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
     title: Annotated[str, NotBlank]
     summary: str | None = None
     content: str | None = None
     url: WebAddress | None = None
-    source: Name | SourceInput | None = None
+    source: Annotated[SourceInput | None, BeforeValidator(_name_as_source)] = None
     published_at: Moment | None = None
     language: Annotated[str, Field(max_length=35)] | None = None
     categories: list[str] | None = None
-    category: str | list[str] | None = None
+    category: Annotated[list[str] | None, BeforeValidator(_one_as_list)] = None
     authors: list[str] | None = None
     image: WebAddress | None = None
 
@@ -113,20 +119,15 @@ def _record(
 
 def _source(session: Session, services: Services, caller: Caller, wanted: ArticleInput) -> Source:
     owner = None if caller.administrator else caller.account_id
-    named = _named(wanted.source)
-    if named is not None and named.startswith(SOURCE_PREFIX):
-        source = sources.find_push_source(session, owner, named)
+    given = wanted.source or SourceInput()
+    reference = given.id or given.name
+    if reference is not None and reference.startswith(SOURCE_PREFIX):
+        source = sources.find_push_source(session, owner, reference)
         if source is None:
             raise invalid("source", "not a source that this key may publish to; give a name to make one")
         return source
-    name = named or accounts.name_of(session, caller.account_id)
+    name = given.name or given.id or accounts.name_of(session, caller.account_id)
     return sources.push_source(session, owner, name, services.clock.now())
-
-
-def _named(source: Any) -> str | None:
-    if isinstance(source, SourceInput):
-        return source.id or source.name
-    return source if isinstance(source, str) else None
 
 
 def _try_to_publish(services: Services, entry: Entry) -> None:

@@ -1,6 +1,8 @@
 """The WSGI server, waitress, in every mode."""
 
+import errno
 import logging
+import socket
 import threading
 import time
 from typing import Any
@@ -47,11 +49,12 @@ class Server:
 
     def __init__(self, app: Flask, host: str, port: int) -> None:
         self._map: dict[int, Any] = {}
+        sockets = _bind(host, port)
+        self.port = int(sockets[0].getsockname()[1])
         server = create_server(
             app,
             map=self._map,
-            host=host,
-            port=port,
+            sockets=sockets,
             threads=THREADS,
             connection_limit=CONNECTIONS,
             max_request_body_size=BODY_LIMIT,
@@ -62,17 +65,11 @@ class Server:
             clear_untrusted_proxy_headers=True,
         )
         self._dispatcher = server.task_dispatcher
-        # A host name may stand for several addresses, each with a socket of its own.
         self._listeners = [item for item in self._map.values() if isinstance(item, BaseWSGIServer)]
         for listener in self._listeners:
             listener.channel_class = _Channel
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return int(self._listeners[0].effective_port)
 
     def start(self) -> None:
         """Begin to answer, in a thread."""
@@ -106,6 +103,33 @@ class Server:
     def _close(self) -> None:
         self._dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map, ignore_all=True)
+
+
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """Bind every address that a host name stands for to the same port."""
+    bound: list[socket.socket] = []
+    try:
+        for family, *_, address in socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            _bind_one(bound, family, str(address[0]), port)
+        if not bound:
+            raise OSError(errno.EADDRNOTAVAIL, f"no address of {host} can be listened on")
+    except OSError:
+        for taken in bound:
+            taken.close()
+        raise
+    return bound
+
+
+def _bind_one(bound: list[socket.socket], family: int, address: str, port: int) -> None:
+    chosen = bound[0].getsockname()[1] if bound else port
+    try:
+        bound.append(socket.create_server((address, chosen), family=family))
+    except OSError as error:
+        # Names may have an IPv6 address where the kernel has no IPv6.
+        if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise
 
 
 def serve(app: Flask, host: str, port: int) -> Server:

@@ -195,7 +195,8 @@ def wait_until_settled(client: ApiClient, quiet_seconds: float = 5.0) -> list[di
         elif time.monotonic() - since > quiet_seconds:
             return rows
         time.sleep(0.5)
-    raise SystemExit("deliveries did not come to rest in time")
+    states = Counter(row["state"] for row in rows)
+    raise SystemExit(f"deliveries did not come to rest in time: {states}")
 
 
 def expected_pairs(client: ApiClient, topics: dict[str, str]) -> set[tuple[str, str]]:

@@ -128,7 +128,7 @@ class WorkerRole:
 
     def __init__(self, broker: Broker, service: DeliveryService, threads: int) -> None:
         declare_delivery_actors(broker, service.deliver)
-        self._service, self._worker = service, TaskWorker(broker, threads)
+        self._service, self._worker = service, TaskWorker(broker, threads, prefetch=threads)
 
     def start(self) -> None:
         """Begin to take batches."""

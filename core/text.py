@@ -9,8 +9,11 @@ import nh3
 _SPACES = re.compile(r"\s+")
 _TAG = re.compile(r"<[A-Za-z/!?]")
 _BLOCK = re.compile(
-    r"(?i)<(?:br|/?(?:p|div|li|ul|ol|tr|td|th|table|h[1-6]|blockquote|pre|section|article))\b[^>]*>"
+    r"(?i)<(?:br|/?(?:p|div|li|ul|ol|tr|td|th|table|h[1-6]|blockquote|pre|section|article))\b[^<>]*>"
 )
+# A bracket that another follows before any closes: text, or an attack on parsers of attributes.
+_UNCLOSED = re.compile(r"<(?=[^<>]*<)")
+_UNCLOSED_BORNE = 50
 
 
 def storable(text: str) -> str:
@@ -32,6 +35,8 @@ def one_line(text: str) -> str:
 
 def plain_text(markup: str) -> str:
     """Return the text of an HTML fragment, without scripts, styles or tags, in one line."""
+    if len(_UNCLOSED.findall(markup)) > _UNCLOSED_BORNE:
+        markup = _UNCLOSED.sub("&lt;", markup)
     if _TAG.search(markup):
         markup = nh3.clean(_BLOCK.sub(" ", markup), tags=set(), clean_content_tags={"script", "style"})
     return one_line(html.unescape(markup))

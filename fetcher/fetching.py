@@ -9,7 +9,7 @@ from core.errors import Reason
 from fetcher.sources.base import Document, Fetched, FetchRequest, NotModified, SourceError
 
 DEADLINE_SECONDS = 30.0
-BODY_LIMIT = 15_000_000
+BODY_LIMIT = 4_000_000  # what reading a malformed document can take within seconds
 CONNECT_SECONDS = 10.0
 
 _WORDS = {
@@ -19,7 +19,7 @@ _WORDS = {
     Reason.TLS: "The server's certificate is not valid, or it does not speak TLS",
     Reason.TIMEOUT: "The server did not answer in time",
     Reason.BLOCKED: "This address may not be fetched",
-    Reason.TOO_LARGE: "The document is larger than 15 MB",
+    Reason.TOO_LARGE: "The document is larger than 4 MB",
 }
 
 

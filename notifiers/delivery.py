@@ -83,6 +83,8 @@ class DeliveryService:
         except Unavailable as error:
             # The claim's deadline, or the sweep, brings the rest back.
             log.warning("batch left to the sweep", problem=str(error), deliveries=len(ids))
+        except Exception:
+            log.exception("batch left to the sweep", deliveries=len(ids))
         finally:
             with self._idle:
                 self._active -= 1

@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.certificates", "tests.mailbox", "tests.receiver.server", "tests.servers.fixtures"]
 
 # How fast a machine is must not decide what a property is worth.
 settings.register_profile("clarion", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,15 +1,15 @@
 """`/v1/subscriptions`: what an account follows, and where it is told."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from api.authentication import authenticate, caller
 from api.channel_setup import ChannelSpec, FoundChannel, find_or_create, found_view, read_spec
-from api.inputs import Input, Name, Reference, empty_is_none, parse, read, read_body, read_parameters
+from api.inputs import Input, Name, Reference, empty_is_none, read, read_parameters
 from api.paging import PageParameters, page_json
 from api.problems import invalid, not_found
 from api.queries import CompiledQuery, compile_query, compile_topic
@@ -56,26 +56,12 @@ class NewSubscriptionInput(FilterFields):
     channel_id: Reference = None
     channel: dict[str, Any] | None = None
 
-    @model_validator(mode="after")
-    def _one_of_each(self) -> Self:
-        if (self.query is None) == (self.topic is None):
-            raise ValueError("give exactly one of query and topic")
-        if (self.channel_id is None) == (self.channel is None):
-            raise ValueError("give exactly one of channel_id and channel")
-        return self
-
 
 class SubscriptionChange(FilterFields):
     """Changes of a subscription; what is left out stays."""
 
     query: Text | None = None
     topic: Name | None = None
-
-    @model_validator(mode="after")
-    def _not_both(self) -> Self:
-        if self.query is not None and self.topic is not None:
-            raise ValueError("give one of query and topic")
-        return self
 
 
 class ListParameters(PageParameters):
@@ -88,8 +74,12 @@ class ListParameters(PageParameters):
 def create() -> ResponseReturnValue:
     """Make a subscription, its channel too where that is described."""
     wiring, account_id = services(), caller().account_id
-    wanted = parse(NewSubscriptionInput, read_body())
+    wanted = read(NewSubscriptionInput)
     compiled = _compiled(wanted.query, wanted.topic)
+    if compiled is None:
+        raise invalid("query", "give a query or a topic")
+    if (wanted.channel_id is None) == (wanted.channel is None):
+        raise invalid("channel", "give exactly one of channel_id and channel")
     new = _new_subscription(compiled, wanted)
     spec = read_spec(wiring, wanted.channel, "channel.") if wanted.channel is not None else None
 
@@ -124,8 +114,7 @@ def show(subscription_id: str) -> ResponseReturnValue:
 def change(subscription_id: str) -> ResponseReturnValue:
     """Change a subscription's query or filters."""
     changes = read(SubscriptionChange)
-    asked = changes.query is not None or changes.topic is not None
-    compiled = _compiled(changes.query, changes.topic) if asked else None
+    compiled = _compiled(changes.query, changes.topic)
     with services().store.write() as session:
         subscription = _find(session, subscription_id, lock=True)
         stored.change(
@@ -158,8 +147,13 @@ def subscription_view(subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def _compiled(query: str | None, topic: str | None) -> CompiledQuery:
-    return compile_topic(topic) if topic is not None else compile_query(query or "")
+def _compiled(query: str | None, topic: str | None) -> CompiledQuery | None:
+    """Read what there is of the two; raises Problem where there are both."""
+    if query is not None and topic is not None:
+        raise invalid("query", "give one of query and topic, not both")
+    if topic is not None:
+        return compile_topic(topic)
+    return compile_query(query) if query is not None else None
 
 
 def _new_subscription(compiled: CompiledQuery, wanted: NewSubscriptionInput) -> NewSubscription:

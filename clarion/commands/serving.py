@@ -140,7 +140,10 @@ def api(host: str, port: int) -> None:
 
     def roles(wiring: Wiring) -> list[Role]:
         _ensure_administrator(wiring)
-        return [wiring.api(host, port)]
+        server = wiring.api(host, port)
+        click.echo(f"The API is at http://{host}:{server.port}")
+        sys.stdout.flush()
+        return [server]
 
     _run_role("api", roles)
 

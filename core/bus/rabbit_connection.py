@@ -126,7 +126,7 @@ class RabbitConnection:
                 log.warning("rabbitmq_connection_lost", reason=reason, attempt=self._failures)
             self._on_lost(reason)
             if not self._closing:
-                self._hurry.wait(backoff(self._failures, 0.2, 10.0))
+                self._hurry.wait(backoff(self._failures, 0.2, 5.0))
                 self._failures += 1
 
     def _serve(self) -> None:

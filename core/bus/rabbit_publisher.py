@@ -1,5 +1,6 @@
 """Publishing to RabbitMQ with publisher confirms."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -67,6 +68,7 @@ class ConfirmedPublisher:
         self._connection = RabbitConnection(
             parameters, declare=declare, on_ready=self._ready, on_lost=self._lost
         )
+        self._lock = threading.Lock()
         self._waiting: deque[Outgoing] = deque()
         self._unconfirmed: dict[int, Outgoing] = {}
         self._returned: set[str] = set()
@@ -84,9 +86,10 @@ class ConfirmedPublisher:
 
     def publish_many(self, messages: Sequence[Outgoing]) -> list[PublishOutcome]:
         """Send all, then wait for their confirms together; return None or an error for each, in order."""
-        if self._closed:
-            return [PublishError("the publisher is closed") for _ in messages]
-        self._waiting.extend(messages)
+        with self._lock:
+            if self._closed:
+                return [PublishError("the publisher is closed") for _ in messages]
+            self._waiting.extend(messages)
         self._connection.open()
         self._connection.call(self._send_waiting)
         deadline = time.monotonic() + self._timeout
@@ -94,7 +97,8 @@ class ConfirmedPublisher:
 
     def close(self) -> None:
         """Close the connection; what is still unconfirmed fails."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self._connection.close()
         self._fail_all("the publisher was closed")
 
@@ -164,9 +168,7 @@ class ConfirmedPublisher:
     def _route_again(self, message: Outgoing) -> None:
         """Declare anew what somebody deleted under us, and send once more."""
         if message.routed_again:
-            message.settle(
-                PublishError(f"no queue takes messages from {message.exchange or 'the default'!r}")
-            )
+            message.settle(PublishError(f"no queue for {message.exchange or message.routing_key}"))
             return
         message.routed_again = True
         if not self._unrouted:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, column, func, insert, or_, select, tuple_, update, values
+from sqlalchemy import ColumnElement, and_, cast, column, func, insert, or_, select, tuple_, update, values
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -242,15 +242,17 @@ def _finish_statement(day: date, claim_id: str, results: Sequence[Finished], now
         .data([_result_row(result, now) for result in results])
         .cte("result")
     )
+    # PostgreSQL takes a column of nothing but NULL for text.
+    due_at, finished_at = cast(table.c.due_at, UtcDateTime), cast(table.c.finished_at, UtcDateTime)
     return (
         update(Delivery)
         .where(Delivery.id == table.c.id, Delivery.article_day == day, Delivery.claim_id == claim_id)
         .values(
             state=table.c.state,
             reason=table.c.reason,
-            due_at=table.c.due_at,
-            enqueue_after=table.c.due_at,
-            finished_at=table.c.finished_at,
+            due_at=due_at,
+            enqueue_after=due_at,
+            finished_at=finished_at,
             attempts=Delivery.attempts + table.c.tried,
             claim_id=None,
             claimed_by=None,

@@ -11,17 +11,17 @@ from feedparser.sanitizer import replace_doctype
 
 MOST_ATTRIBUTES = 100
 MOST_CATEGORIES = 200
-AUTHOR_LIMIT = 500
 
 
 class _Bounds:
     """Keeps small what feedparser handles in quadratic time."""
 
     def _sync_author_detail(self, key: str = "author") -> None:
+        # Instead of searching for a mail address with an expression that backtracks without bounds.
         context = self._get_context()  # type: ignore[attr-defined]
-        if isinstance(context.get(key), str):
-            context[key] = context[key][:AUTHOR_LIMIT]
-        super()._sync_author_detail(key)  # type: ignore[misc]
+        people = context.get(f"{key}s")
+        if people and not people[-1] and isinstance(context.get(key), str):
+            people[-1]["name"] = context[key]
 
     def _add_tag(self, term: object, scheme: object, label: object) -> None:
         tags = self._get_context().get("tags", ())  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ _MARKUP = re.compile(
     r"|tt|u)\s*>|<(?:br|img|wbr)\b[^<>]*>"
 )
 _SUFFIX = re.compile(r"^(?P<title>.*\S)\s+[-–—|·•]\s+(?P<name>\S.*)$")
-_TOP_LEVEL = re.compile(r"(?i)(?:\.(?:com?|net|org|gov|edu))?\.[a-z]{2,6}$")
+_TOP_LEVEL = re.compile(r"(?i)(?:\.(?:com?|net|org|gov|edu))?\.[a-z]{2,12}$")
 _WORD = re.compile(r"[^\W_]+")
 
 

@@ -18,6 +18,7 @@ MARKUP_LIMIT = 200_000
 
 _PAGE = re.compile(r"(?is)^(?:\s|<\?xml[^>]*>|<!--.*?-->)*<(?:!doctype\s+html|html)\b")
 _REFERENCE = re.compile(r"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
+_MAIL_ADDRESS = re.compile(r"\s*[<(]?[^\s<>()]{1,64}@[^\s<>()]{1,255}[>)]?\s*")
 _SURROGATE_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -115,7 +116,13 @@ def _categories(entry: Node) -> tuple[str, ...]:
 
 
 def _authors(entry: Node) -> tuple[str, ...]:
-    return distinct(plain_title(text(author, "name")) for author in children(entry, "authors"))
+    return distinct(_name(text(author, "name")) for author in children(entry, "authors"))
+
+
+def _name(author: str) -> str:
+    """Return the name in forms such as `ann@site.example (Ann)`, empty if there is only an address."""
+    name = _MAIL_ADDRESS.sub(" ", plain_title(author)).strip()
+    return name[1:-1].strip() if name.startswith("(") and name.endswith(")") else name
 
 
 def _image(entry: Node, base: str) -> str | None:

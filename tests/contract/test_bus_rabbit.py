@@ -125,9 +125,7 @@ def test_a_header_that_the_client_library_cannot_read_costs_no_other_article(
         )
         bus.publisher().publish_many([article(name) for name in names[20:]])
         assert eventually(lambda: set(got) == set(names), 2 * WAIT_SECONDS)
-    ((_, body),) = take(fresh_broker_url, topology.DEAD_QUEUE, 1)
-    assert name_of(body) == "bad"
-    assert waiting_in(fresh_broker_url, topology.DEAD_QUEUE) == 0
+    assert eventually(lambda: waiting_in(fresh_broker_url, topology.DEAD_QUEUE) == 1)
 
 
 def test_an_article_that_no_handler_can_take_ends_in_the_dead_queue(bus: Bus, fresh_broker_url: str) -> None:

@@ -11,7 +11,7 @@ from core.bus.backend import connect_bus
 from core.bus.ports import ArticlePublisher, Bus, TaskQueue
 from core.bus.rabbit_connection import connection_parameters
 from core.bus.rabbit_publisher import RabbitArticlePublisher
-from core.errors import PublishError, Unavailable
+from core.errors import PublishError, Unavailable, UnreadableMessage
 from tests.contract.bus_running import (
     WAIT_SECONDS,
     article,
@@ -166,14 +166,15 @@ def test_a_broker_out_of_memory_is_named_as_such_and_recovered_from(private_rabb
     publisher.close()
 
 
-def test_dead_letters_wait_for_a_broker_that_went_away(bus: Bus, private_rabbit: PrivateRabbit) -> None:
+def test_a_message_that_cannot_be_put_aside_stays_with_the_broker(
+    bus: Bus, private_rabbit: PrivateRabbit
+) -> None:
     handled = threading.Event()
 
     def handle(body: bytes) -> None:
-        if name_of(body) == "poison":
-            private_rabbit.kill()
-            handled.set()
-            raise ZeroDivisionError
+        private_rabbit.stop()
+        handled.set()
+        raise UnreadableMessage("invalid", name_of(body))
 
     stop = threading.Event()
     bus.publisher().publish(article("poison"))

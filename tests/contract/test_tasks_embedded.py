@@ -34,7 +34,11 @@ def test_a_full_queue_refuses_and_takes_again_once_there_is_room(broker: Embedde
 
 def test_it_is_idle_once_the_last_actor_has_returned(broker: EmbeddedBroker) -> None:
     go_on = threading.Event()
-    declare_delivery_actors(broker, lambda _day, _ids: None if go_on.wait(WAIT_SECONDS) else None)
+
+    def deliver(_day: str, _ids: list[str]) -> None:
+        assert go_on.wait(WAIT_SECONDS)
+
+    declare_delivery_actors(broker, deliver)
     assert broker.wait_idle(0)
     with running(TaskWorker(broker, 1)):
         DramatiqTaskQueue(broker).enqueue("webhook", DAY, ["d"])

@@ -1,4 +1,4 @@
-"""Tasks on RabbitMQ: quorum queues, one shared connection, and what a queue does with what nobody can read."""
+"""Tasks on RabbitMQ: quorum queues, one shared connection, and what becomes of the unreadable."""
 
 import threading
 from collections.abc import Iterator

@@ -34,8 +34,8 @@ class ClarionProcess(Startable):
     ) -> None:
         self._command = [sys.executable, "-m", module, *args]
         self._environment = _environment(env or {})
-        self._directory = Path(tempfile.mkdtemp(prefix="clarion-process-"))
-        self._cwd = cwd or self._directory
+        self.directory = Path(tempfile.mkdtemp(prefix="clarion-process-"))
+        self._cwd = cwd or self.directory
         self._process: OwnedProcess | None = None
 
     @property
@@ -68,7 +68,7 @@ class ClarionProcess(Startable):
             stdout=self._stdout,
             stderr=self._stderr,
             cwd=self._cwd,
-            leftovers=self._directory,
+            leftovers=self.directory,
         )
 
     def wait_for_line(self, pattern: str, timeout: float = 30) -> re.Match[str]:
@@ -142,15 +142,15 @@ class ClarionProcess(Startable):
         """End it, if it still runs, and remove its output."""
         if self._process:
             self._process.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
     def _stdout(self) -> Path:
-        return self._directory / "stdout"
+        return self.directory / "stdout"
 
     @property
     def _stderr(self) -> Path:
-        return self._directory / "stderr"
+        return self.directory / "stderr"
 
     def _started(self) -> OwnedProcess:
         if self._process is None:

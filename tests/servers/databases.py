@@ -1,5 +1,6 @@
 """Empty databases on a shared PostgreSQL."""
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,7 +18,8 @@ class Databases:
     def __init__(self, url: str) -> None:
         self._url = url
         self._made: list[str] = []
-        self._drop([name for name in self._names() if abandoned(name)])
+        with suppress(psycopg.Error):  # another worker may be at it too
+            self._drop([name for name in self._names() if abandoned(name)])
 
     def create(self) -> str:
         """Make a database and return its URL."""

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 # Waits for the end of its standard input, which comes when the run is gone, however that ended.
-_GUARD = 'while read -r _; do :; done; kill -KILL -- "-$1"; sleep 1; [ -z "$2" ] || rm -rf -- "$2"'
+_GUARD = 'while read -r _; do :; done; kill -s KILL -- "-$1"; sleep 1; [ -z "$2" ] || rm -rf -- "$2"'
 
 
 class OwnedProcess:

@@ -117,8 +117,8 @@ class PrivateRabbit(Startable):
     def settle(self) -> None:
         """Write out what the node itself would write only seconds later.
 
-        Killed before that, a quorum queue that was just made comes back without a leader, and every operation on
-        it hangs (seen with RabbitMQ 3.10: ra keeps term and vote in DETS, which delays writing).
+        Killed before that, a quorum queue that was just made comes back without a leader, and every operation
+        on it hangs (seen with RabbitMQ 3.10: ra keeps term and vote in DETS, which delays writing).
         """
         self.rabbitmqctl("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
 

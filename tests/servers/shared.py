@@ -5,9 +5,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Generic, TypeVar
 
+import psycopg
+
 from tests.servers.availability import ServerUnavailable, install, may_install, one_at_a_time, place
 from tests.servers.databases import Databases
-from tests.servers.postgres import PrivatePostgres, database_answers, server_programs
+from tests.servers.postgres import PrivatePostgres, server_programs
 from tests.servers.rabbit import PrivateRabbit, broker_answers, server_scripts
 from tests.servers.vhosts import CommandLine, ManagementApi, NoWayIn, Vhosts
 
@@ -76,20 +78,21 @@ class SharedServers:
 
     def _open_database(self) -> Databases:
         url = os.environ.get(DATABASE_VARIABLE, _DATABASE_URL)
-        answers = database_answers(url)
-        if not answers and _installed_now("postgresql", server_programs):
-            answers = database_answers(url)
-        databases = Databases(url if answers else self._start_database(url))
+        databases = _databases_at(url)
+        if databases is None and _installed_now("postgresql", server_programs):
+            databases = _databases_at(url)
+        if databases is None:
+            databases = self._start_database(url)
         self._stack.callback(databases.close)
         return databases
 
-    def _start_database(self, url: str) -> str:
+    def _start_database(self, url: str) -> Databases:
         try:
             private = self._stack.enter_context(PrivatePostgres())
         except ServerUnavailable as error:
             raise ServerUnavailable(f"{error}; at {place(url)} ({DATABASE_VARIABLE}) none to use") from error
         self.environment |= {DATABASE_VARIABLE: private.url}
-        return private.url
+        return Databases(private.url)
 
 
 def _vhosts_at(url: str) -> Vhosts | None:
@@ -102,6 +105,16 @@ def _vhosts_at(url: str) -> Vhosts | None:
         except NoWayIn:
             continue
     return None
+
+
+def _databases_at(url: str) -> Databases | None:
+    """Return databases on the server at this URL, or None where there is none that lets us make any."""
+    try:
+        databases = Databases(url)
+        databases.drop(databases.create())
+    except psycopg.Error:
+        return None
+    return databases
 
 
 def _installed_now(package: str, programs: Callable[[], object]) -> bool:

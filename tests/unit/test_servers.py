@@ -5,32 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pika
 import psycopg
 import pytest
-from pika.exceptions import AMQPError
 
-from tests.servers import PrivatePostgres, PrivateRabbit, ServerUnavailable, free_port
+from tests.servers import PrivatePostgres, ServerUnavailable, free_port
 from tests.servers.databases import Databases
 from tests.servers.names import abandoned, owned_name
 from tests.servers.postgres import database_answers
-from tests.servers.rabbit import broker_answers
 from tests.servers.shared import Once
-from tests.servers.vhosts import CommandLine, ManagementApi, NoWayIn, Vhosts
-
-
-def _publish(url: str, queue: str) -> None:
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-        channel.basic_publish("", queue, b"kept", pika.BasicProperties(delivery_mode=2), mandatory=True)
-
-
-def _take(url: str, queue: str) -> bytes | None:
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-        body: bytes | None = connection.channel().basic_get(queue, auto_ack=True)[2]
-        return body
 
 
 def test_a_name_is_abandoned_only_once_its_process_has_ended() -> None:
@@ -61,15 +43,6 @@ def test_a_server_that_cannot_be_obtained_is_looked_for_once() -> None:
     assert len(tries) == 1
 
 
-@pytest.mark.rabbitmq
-def test_each_test_has_a_virtual_host_of_its_own(broker_url: str, fresh_broker_url: str) -> None:
-    assert broker_url != fresh_broker_url
-    _publish(fresh_broker_url, "here")
-    assert _take(fresh_broker_url, "here") == b"kept"
-    with pytest.raises(AMQPError):
-        _take(broker_url, "here")
-
-
 @pytest.mark.postgresql
 def test_each_test_has_an_empty_database_of_its_own(database_url: str, postgresql_url: str) -> None:
     assert database_url != postgresql_url
@@ -88,20 +61,6 @@ def test_databases_go_even_where_somebody_is_connected(database_url: str) -> Non
     with psycopg.connect(url):
         databases.close()
     assert not database_answers(url)
-
-
-@pytest.mark.rabbitmq
-def test_a_private_node_keeps_its_data_over_stop_and_crash(private_rabbit: PrivateRabbit) -> None:
-    url = private_rabbit.add_vhost()
-    _publish(url, "news")
-    private_rabbit.settle()
-    private_rabbit.kill()
-    assert not broker_answers(url)
-    private_rabbit.start()
-    assert _take(url, "news") == b"kept"
-    private_rabbit.stop()
-    with pytest.raises(RuntimeError):
-        _ = private_rabbit.pid
 
 
 @pytest.mark.postgresql
@@ -124,22 +83,6 @@ def test_nothing_remains_of_a_private_server(private_postgres: PrivatePostgres) 
     private_postgres.close()
     assert not Path("/proc", str(pid)).exists()
     assert not directory.exists()
-
-
-@pytest.mark.rabbitmq
-def test_virtual_hosts_are_made_through_the_management_api() -> None:
-    port = free_port()
-    settings = [f"management.tcp.port = {port}", "management.tcp.ip = 127.0.0.1"]
-    with PrivateRabbit(plugins=["rabbitmq_management"], settings=settings) as rabbit:
-        vhosts = Vhosts(rabbit.url, ManagementApi(rabbit.url, port))
-        url = vhosts.create()
-        assert broker_answers(url)
-        vhosts.close()
-        assert not broker_answers(url)
-        elsewhere = f"amqp://guest:guest@127.0.0.1:{free_port()}/%2F"
-        with pytest.raises(NoWayIn, match="another broker"):
-            Vhosts(elsewhere, CommandLine([str(rabbit.control)]))
-        assert rabbit.rabbitmqctl("list_vhosts", "name", "--no-table-headers").split() == ["/"]
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", "error"), ("", "skipped")])

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -141,12 +142,12 @@ def migrated_store(
 
 
 @pytest.fixture
-def store(migrated_store: Store) -> Iterator[Store]:
+def store(migrated_store: Store) -> Store:
     """A migrated database with nothing in it."""
-    yield migrated_store
     with migrated_store.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
+    return migrated_store
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def api(store: Store) -> Api:
         source_kinds=discover(fetcher.sources, "KIND"),
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
         publisher=publisher,
-        readiness={name: lambda name=name: made.check(name) for name in ("database", "broker")},
+        readiness={name: partial(made.check, name) for name in ("database", "broker")},
         public_url="http://127.0.0.1",
         version="1",
     )

@@ -47,7 +47,9 @@ def test_the_same_channel_again_is_the_one_there_is(client: Client) -> None:
         {"secret": "whsec_" + "QUFB" * 10},
     ],
 )
-def test_the_same_target_with_other_fields_is_a_conflict(client: Client, difference: dict[str, object]) -> None:
+def test_the_same_target_with_other_fields_is_a_conflict(
+    client: Client, difference: dict[str, object]
+) -> None:
     ok(client.post("/v1/channels", HOOK | {"rate_limit": 2}), 201)
     body = problem(client.post("/v1/channels", HOOK | difference), 409)
     assert next(iter(difference)) in body["detail"]
@@ -227,7 +229,8 @@ def test_lists_come_page_by_page_newest_first(client: Client) -> None:
         ok(client.post("/v1/channels", HOOK | {"url": f"http://127.0.0.1:9/{n}"}), 201)["id"]
         for n in range(5)
     ]
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = ok(client.get(f"/v1/channels?limit=2{cursor and f'&cursor={cursor}'}"))
         seen += [row["id"] for row in page["data"]]

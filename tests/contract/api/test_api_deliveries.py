@@ -1,0 +1,141 @@
+"""`/v1/deliveries`."""
+
+from typing import Any
+
+import pytest
+
+from core.clock import rfc3339
+from core.errors import Reason
+from core.store import ledger
+from core.store.ledger import Finished
+from core.store.states import DeliveryState
+from tests.contract.api.answers import ok, problem
+from tests.contract.api.conftest import Api, Client
+
+HOOK = {"kind": "webhook", "url": "http://127.0.0.1:9/hook"}
+
+
+def subscribe(client: Client, query: str, path: str = "") -> dict[str, Any]:
+    """Subscribe a webhook of its own to a query."""
+    channel = HOOK | {"url": HOOK["url"] + path}
+    made: dict[str, Any] = ok(client.post("/v1/subscriptions", {"query": query, "channel": channel}), 201)
+    return made
+
+
+def publish(api: Api, admin: Client, title: str) -> str:
+    """Publish an article and have it routed; return its uid."""
+    body = {"id": title, "version": 1, "title": title}
+    uid: str = ok(admin.post("/v1/articles", body), 201)["uid"]
+    api.route()
+    return uid
+
+
+def fail_once(api: Api, delivery_id: str) -> None:
+    """Have a delivery tried in vain."""
+    now = api.clock.now()
+    result = Finished(
+        delivery_id,
+        DeliveryState.FAILED,
+        Reason.STATUS_4XX,
+        attempt=1,
+        started_at=now,
+        duration_ms=12,
+        status=404,
+        excerpt="nothing here",
+    )
+    with api.store.write() as session:
+        ledger.claim(session, now.date(), [delivery_id], "clm_1", "ins_1", now)
+        assert ledger.finish(session, now.date(), "clm_1", [result], now) == 1
+
+
+def test_a_delivery_and_its_attempts(api: Api, client: Client, admin: Client) -> None:
+    subscription = subscribe(client, "python")
+    uid = publish(api, admin, "Python 4")
+    [row] = ok(client.get("/v1/deliveries"))["data"]
+    assert row["id"].startswith("dlv_")
+    assert (row["article_id"], row["article_title"], row["version"]) == (uid, "Python 4", 1)
+    assert (row["event"], row["state"], row["attempts"]) == ("article.published", "pending", 0)
+    assert row["channel_id"] == subscription["channel_id"]
+    assert row["subscriptions"] == [{"id": subscription["id"], "query": "python"}]
+    assert row["due_at"] == row["created_at"] == rfc3339(api.clock.now())
+    fail_once(api, row["id"])
+    shown = ok(client.get(f"/v1/deliveries/{row['id']}"))
+    assert (shown["state"], shown["reason"]) == ("failed", "status_4xx")
+    [attempt] = shown["attempts"]
+    assert (attempt["number"], attempt["status"], attempt["excerpt"]) == (1, 404, "nothing here")
+    assert ok(client.get("/v1/deliveries"))["data"][0]["attempts"] == 1
+
+
+def test_filters(api: Api, client: Client, admin: Client) -> None:
+    python, rust = subscribe(client, "python", "/p"), subscribe(client, "rust", "/r")
+    both = publish(api, admin, "Python and Rust")
+    api.clock.advance(minutes=1)
+    publish(api, admin, "Rust alone")
+
+    def found(**query: Any) -> list[str]:
+        rows = ok(client.get("/v1/deliveries", query_string=query))["data"]
+        return sorted(f"{row['subscriptions'][0]['query']}: {row['article_title']}" for row in rows)
+
+    assert len(found()) == 3
+    assert found(channel_id=python["channel_id"]) == ["python: Python and Rust"]
+    assert found(subscription_id=rust["id"]) == ["rust: Python and Rust", "rust: Rust alone"]
+    assert found(article_id=both) == ["python: Python and Rust", "rust: Python and Rust"]
+    assert found(since=rfc3339(api.clock.now())) == ["rust: Rust alone"]
+    assert len(found(state="pending")) == 3
+    assert found(state="delivered") == []
+    assert found(channel_id="ch_unknown") == []
+
+
+def test_pages(api: Api, client: Client, admin: Client) -> None:
+    subscribe(client, "python")
+    for number in range(3):
+        publish(api, admin, f"Python {number}")
+    first = ok(client.get("/v1/deliveries?limit=2"))
+    rest = ok(client.get(f"/v1/deliveries?limit=2&cursor={first['next_cursor']}"))
+    assert [len(first["data"]), len(rest["data"])] == [2, 1]
+    assert rest["next_cursor"] is None
+    assert len({row["id"] for row in first["data"] + rest["data"]}) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("state=lost", "state"),
+        ("channel_id=a%20b", "channel_id"),
+        ("subscription_id=%27%3B--", "subscription_id"),
+        ("article_id=", "article_id"),
+        ("since=1", "since"),
+        ("limit=-1", "limit"),
+        ("limit=1e3", "limit"),
+        ("limit=99999999999999999999999", "limit"),
+        ("cursor=x", "cursor"),
+        ("colour=red", "colour"),
+    ],
+)
+def test_bad_parameters_are_refused_naming_them(client: Client, query: str, field: str) -> None:
+    problem(client.get(f"/v1/deliveries?{query}"), 422, field)
+
+
+def test_other_accounts_deliveries_do_not_exist(
+    api: Api, client: Client, other: Client, admin: Client
+) -> None:
+    subscription = subscribe(client, "python")
+    publish(api, admin, "Python 4")
+    [row] = ok(client.get("/v1/deliveries"))["data"]
+    for stranger in (other, admin):
+        problem(stranger.get(f"/v1/deliveries/{row['id']}"), 404)
+        assert ok(stranger.get("/v1/deliveries"))["data"] == []
+        assert ok(stranger.get(f"/v1/deliveries?subscription_id={subscription['id']}"))["data"] == []
+
+
+def test_pausing_holds_what_is_pending(api: Api, client: Client, admin: Client) -> None:
+    subscription = subscribe(client, "python")
+    publish(api, admin, "Python 4")
+    path = f"/v1/channels/{subscription['channel_id']}"
+    ok(client.post(f"{path}/pause"))
+    assert ok(client.get("/v1/deliveries"))["data"][0]["state"] == "held"
+    ok(client.post(f"{path}/resume"))
+    assert ok(client.get("/v1/deliveries"))["data"][0]["state"] == "pending"
+    ok(client.delete(path), 204)
+    [row] = ok(client.get("/v1/deliveries"))["data"]
+    assert (row["state"], row["reason"]) == ("cancelled", "channel_deleted")
