@@ -32,7 +32,7 @@ types: $(TESTING) ## Check types
 	$(BIN)/mypy
 
 imports: $(TESTING) ## Check that imports point down
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 unit: $(TESTING) ## Test each room by itself; ARGS go to pytest
 	$(BIN)/pytest tests/unit $(PARALLEL) $(ARGS)

@@ -9,11 +9,13 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
+from core.errors import UnreadableMessage
 from core.ids import new_id
 from core.message import ArticleMessage
 from core.store.models import Article, ArticleVersion, Entry, Source
 
 EXTERNAL = "external"
+OWN_SOURCE_PREFIX = "src_"
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,15 @@ class Origin:
 
 
 def origin_of(session: Session, message: ArticleMessage) -> Origin:
-    """Find the source that a message names; unknown ones belong to the installation."""
+    """Find the source that a message names; other producers' belong to the installation.
+
+    Raises UnreadableMessage for a source of ours that was deleted: whose it was is no longer known.
+    """
     if message.source is None:
         return Origin(EXTERNAL, None, None, None)
     source = session.get(Source, message.source.id)
+    if source is None and message.source.id.startswith(OWN_SOURCE_PREFIX):
+        raise UnreadableMessage("unknown_source", message.source.id)
     if source is None:
         return Origin(f"{EXTERNAL}:{message.source.id}", message.source.id, message.source.name, None)
     named = message.source.name if message.source.name != source.id else source.name

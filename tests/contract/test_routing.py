@@ -185,6 +185,13 @@ def test_what_cannot_be_enqueued_is_left_to_the_sweep(world: World, router: Rout
     assert row.enqueue_after <= world.clock.now()
 
 
+def test_articles_of_a_deleted_source_become_nobodys(world: World, router: Router) -> None:
+    with pytest.raises(UnreadableMessage, match="unknown_source"):
+        router.handle(message(source="src_01JD0000000000000000000000"))
+
+    assert stored(world) == []
+
+
 def test_what_is_no_article_is_refused(router: Router) -> None:
     with pytest.raises(UnreadableMessage):
         router.handle(b"\xff\x00 garbage")
