@@ -1,22 +1,20 @@
 """The ledger of deliveries: made, claimed and finished in bulk; the database is the truth."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, cast, column, func, insert, or_, select, tuple_, update, values
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
-from sqlalchemy.types import Integer
 
 from core.errors import Reason
-from core.ids import new_id
+from core.ids import new_ids
+from core.store.bulk import BulkStatement
 from core.store.instances import alive
-from core.store.models import Attempt, Delivery
+from core.store.models import Delivery
 from core.store.states import INBOX_QUEUE, UNFINISHED, DeliveryState
-from core.store.types import Identifier, Text, UtcDateTime
 
 ENQUEUE_AGAIN_AFTER = timedelta(seconds=60)
 CLAIM_LENGTH = timedelta(seconds=60)
@@ -76,42 +74,68 @@ class Finished:
     excerpt: str | None = None
 
 
+_MAKE = BulkStatement(
+    """
+    INSERT INTO deliveries (
+        id, article_day, account_id, channel_id, queue, article_id, version, event, matched, matched_total,
+        state, attempts, due_at, enqueue_after, created_at, finished_at)
+    SELECT
+        r.id, :day, r.account_id, r.channel_id, r.queue, :article_id, :version, r.event, r.matched{json},
+        r.matched_total, r.state, 0, r.due_at, :enqueue_after, :now, r.finished_at
+    FROM {rows}
+    WHERE true
+    ON CONFLICT DO NOTHING
+    RETURNING id, queue, state
+    """,
+    {
+        "id": "text",
+        "account_id": "text",
+        "channel_id": "text",
+        "queue": "text",
+        "event": "text",
+        "matched": "text",
+        "matched_total": "integer",
+        "state": "text",
+        "due_at": "timestamptz",
+        "finished_at": "timestamptz",
+    },
+)
+
+
 def make(
     session: Session, article_id: str, version: int, day: date, rows: Sequence[NewDelivery], now: datetime
 ) -> list[Batch]:
     """Insert rows, leaving out those that exist; return what must be enqueued after the commit."""
     if not rows:
         return []
-    values_ = [_row(row, article_id, version, day, now) for row in rows]
-    dialect = session.get_bind().dialect.name
-    statement = postgresql_insert(Delivery) if dialect == "postgresql" else sqlite_insert(Delivery)
-    made = session.execute(
-        statement.on_conflict_do_nothing().returning(Delivery.id, Delivery.queue, Delivery.state), values_
-    ).all()
-    return batches((m.queue, day, m.id) for m in made if m.state == DeliveryState.PENDING)
+    ids = new_ids("dlv", len(rows))
+    made = _MAKE.run(
+        session,
+        [_new_row(id_, row, now) for id_, row in zip(ids, rows, strict=True)],
+        day=day,
+        article_id=article_id,
+        version=version,
+        enqueue_after=now + ENQUEUE_AGAIN_AFTER,
+        now=now,
+    )
+    return batches((row.queue, day, row.id) for row in made if row.state == DeliveryState.PENDING)
 
 
-def _row(row: NewDelivery, article_id: str, version: int, day: date, now: datetime) -> dict[str, Any]:
+def _new_row(id_: str, row: NewDelivery, now: datetime) -> tuple[Any, ...]:
     done = row.queue == INBOX_QUEUE
     state = DeliveryState.DELIVERED if done else row.state
-    return {
-        "id": new_id("dlv"),
-        "article_day": day,
-        "account_id": row.account_id,
-        "channel_id": row.channel_id,
-        "queue": row.queue,
-        "article_id": article_id,
-        "version": version,
-        "event": row.event,
-        "matched": row.matched,
-        "matched_total": row.matched_total,
-        "state": state,
-        "attempts": 0,
-        "due_at": now if state == DeliveryState.PENDING else None,
-        "enqueue_after": now + ENQUEUE_AGAIN_AFTER,
-        "created_at": now,
-        "finished_at": now if done else None,
-    }
+    return (
+        id_,
+        row.account_id,
+        row.channel_id,
+        row.queue,
+        row.event,
+        json.dumps(row.matched, ensure_ascii=False),
+        row.matched_total,
+        state.value,
+        now if state == DeliveryState.PENDING else None,
+        now if done else None,
+    )
 
 
 def batches(rows: Iterable[tuple[str, date, str]], size: int = 200) -> list[Batch]:
@@ -186,25 +210,43 @@ def release_channel(session: Session, channel_id: str, now: datetime) -> None:
     )
 
 
+_CLAIM = BulkStatement(
+    f"""
+    UPDATE deliveries
+    SET state = 'sending', claim_id = :claim_id, claimed_by = :instance, claim_deadline = :deadline
+    WHERE article_day = :day AND id {{among}}
+        AND state = 'pending' AND due_at <= :now
+    RETURNING {", ".join(Claimed.__dataclass_fields__)}
+    """,  # noqa: S608 (names of our own)
+    {"id": "text"},
+)
+
+
 def claim(
     session: Session, day: date, ids: Sequence[str], claim_id: str, instance: str, now: datetime
 ) -> list[Claimed]:
     """Take what is still pending and due of a batch; nobody else can until the claim ends."""
-    fields = [getattr(Delivery, name) for name in Claimed.__dataclass_fields__]
-    statement = (
-        update(Delivery)
-        .where(Delivery.id.in_(ids), Delivery.article_day == day)
-        .where(Delivery.state == DeliveryState.PENDING, Delivery.due_at <= now)
-        .values(
-            state=DeliveryState.SENDING,
-            claim_id=claim_id,
-            claimed_by=instance,
-            claim_deadline=now + CLAIM_LENGTH,
-        )
-        .returning(*fields)
-        .execution_options(synchronize_session=False)
+    rows = _CLAIM.run(
+        session,
+        [(id_,) for id_ in ids],
+        day=day,
+        claim_id=claim_id,
+        instance=instance,
+        deadline=now + CLAIM_LENGTH,
+        now=now,
     )
-    return [Claimed(*row) for row in session.execute(statement)]
+    return [_claimed(row) for row in rows]
+
+
+def _claimed(row: Any) -> Claimed:
+    values = row._mapping
+    if isinstance(row.matched, str):  # SQLite has neither JSON nor times of its own
+        values = dict(values) | {
+            "matched": json.loads(row.matched),
+            "article_day": date.fromisoformat(row.article_day),
+            "created_at": datetime.fromisoformat(row.created_at),
+        }
+    return Claimed(**values)
 
 
 def renew_claim(session: Session, claim_id: str, now: datetime) -> None:
@@ -217,76 +259,74 @@ def renew_claim(session: Session, claim_id: str, now: datetime) -> None:
     )
 
 
+_RESULTS = {
+    "id": "text",
+    "state": "text",
+    "reason": "text",
+    "due_at": "timestamptz",
+    "finished_at": "timestamptz",
+    "tried": "integer",
+}
+_FINISH = BulkStatement(
+    """
+    UPDATE deliveries
+    SET state = r.state, reason = r.reason, due_at = r.due_at, enqueue_after = r.due_at,
+        finished_at = r.finished_at, attempts = deliveries.attempts + r.tried,
+        claim_id = NULL, claimed_by = NULL, claim_deadline = NULL
+    FROM {rows}
+    WHERE deliveries.id = r.id AND deliveries.article_day = :day AND deliveries.claim_id = :claim_id
+    RETURNING deliveries.id
+    """,
+    _RESULTS,
+)
+_NOTE_ATTEMPTS = BulkStatement(
+    """
+    INSERT INTO attempts (
+        delivery_id, article_day, number, started_at, duration_ms, status, reason, excerpt)
+    SELECT r.id, :day, r.number, r.started_at, r.duration_ms, r.status, r.reason, r.excerpt
+    FROM {rows}
+    """,
+    {
+        "id": "text",
+        "number": "integer",
+        "started_at": "timestamptz",
+        "duration_ms": "integer",
+        "status": "integer",
+        "reason": "text",
+        "excerpt": "text",
+    },
+)
+
+
 def finish(session: Session, day: date, claim_id: str, results: Sequence[Finished], now: datetime) -> int:
     """Write results and their attempts; return how many, leaving out those whose claim was lost."""
     if not results:
         return 0
-    kept = {row.id for row in session.execute(_finish_statement(day, claim_id, results, now))}
-    attempts = [_attempt(result, day) for result in results if result.id in kept and result.started_at]
+    rows = [_result_row(result, now) for result in results]
+    kept = {id_ for (id_,) in _FINISH.run(session, rows, day=day, claim_id=claim_id)}
+    attempts = [_attempt(result) for result in results if result.id in kept and result.started_at]
     if attempts:
-        session.execute(insert(Attempt), attempts)
+        _NOTE_ATTEMPTS.run(session, attempts, day=day)
     return len(kept)
-
-
-def _finish_statement(day: date, claim_id: str, results: Sequence[Finished], now: datetime) -> Any:
-    table = (
-        values(
-            column("id", Identifier),
-            column("state", Text()),
-            column("reason", Text()),
-            column("due_at", UtcDateTime()),
-            column("finished_at", UtcDateTime()),
-            column("tried", Integer()),
-            name="result",
-        )
-        .data([_result_row(result, now) for result in results])
-        .cte("result")
-    )
-    # PostgreSQL takes a column of nothing but NULL for text.
-    due_at, finished_at = cast(table.c.due_at, UtcDateTime), cast(table.c.finished_at, UtcDateTime)
-    return (
-        update(Delivery)
-        .where(Delivery.id == table.c.id, Delivery.article_day == day, Delivery.claim_id == claim_id)
-        .values(
-            state=table.c.state,
-            reason=table.c.reason,
-            due_at=due_at,
-            enqueue_after=due_at,
-            finished_at=finished_at,
-            attempts=Delivery.attempts + table.c.tried,
-            claim_id=None,
-            claimed_by=None,
-            claim_deadline=None,
-        )
-        .returning(Delivery.id)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _result_row(result: Finished, now: datetime) -> tuple[Any, ...]:
     ended = result.state not in UNFINISHED
+    reason = result.reason.value if result.reason else None
     tried = 1 if result.started_at else 0
+    return (result.id, result.state.value, reason, result.due_at, now if ended else None, tried)
+
+
+def _attempt(result: Finished) -> tuple[Any, ...]:
     return (
         result.id,
-        str(result.state),
-        str(result.reason) if result.reason else None,
-        result.due_at,
-        now if ended else None,
-        tried,
+        result.attempt,
+        result.started_at,
+        result.duration_ms,
+        result.status,
+        result.reason.value if result.reason else None,
+        result.excerpt,
     )
-
-
-def _attempt(result: Finished, day: date) -> dict[str, Any]:
-    return {
-        "delivery_id": result.id,
-        "article_day": day,
-        "number": result.attempt,
-        "started_at": result.started_at,
-        "duration_ms": result.duration_ms,
-        "status": result.status,
-        "reason": result.reason,
-        "excerpt": result.excerpt,
-    }
 
 
 def take_due(session: Session, now: datetime, limit: int = 2_000) -> list[Batch]:
