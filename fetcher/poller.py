@@ -13,6 +13,7 @@ from core.clock import Clock
 from core.egress import GuardedSession
 from core.errors import Reason
 from core.ids import new_id
+from core.message import SourceRef
 from core.store import entries
 from core.store.engine import Store
 from core.store.entries import Unpublished
@@ -165,7 +166,8 @@ class Poller:
         silent: set[str] = set()
         if source.last_success_at is None:
             silent = {one.entry_id for one in select_backfill(identified, self._backfill).recorded}
-        changed = (self._record_one(session, source, rows, known, one, now) for one in identified)
+        shown = SourceRef(id=source.id, name=_name_of(source, reading))
+        changed = (self._record_one(session, shown, rows, known, one, now) for one in identified)
         return [
             entries.as_unpublished(entry)
             for entry in changed
@@ -175,7 +177,7 @@ class Poller:
     def _record_one(
         self,
         session: Session,
-        source: Source,
+        source: SourceRef,
         rows: Mapping[str, Entry],
         known: Mapping[str, KnownEntry],
         one: Identified,
@@ -204,8 +206,7 @@ class Poller:
             row.last_success_at, row.failures, row.last_error = now, 0, None
         if published and reading is not None:
             row.etag, row.last_modified = reading.etag, reading.last_modified
-            if reading.title and row.name in ("", row.url, host_of(row.url)):
-                row.name = shorten(reading.title, 200)
+            row.name = _name_of(row, reading)
         self._plan_next(row, now, self._interval(row) if published else SHORTEST_BACKOFF_SECONDS)
 
     def _note_failure(self, source: Source, grant: Grant, error: SourceError) -> None:
@@ -228,6 +229,12 @@ class Poller:
         jittered = seconds * self._chance.uniform(1, 1 + JITTER)
         row.next_poll_at = now + timedelta(seconds=jittered)
         row.updated_at = now
+
+
+def _name_of(source: Source, reading: Reading) -> str:
+    """Return the name that somebody gave the source, else the document's own title."""
+    unnamed = source.name in ("", source.url, host_of(source.url))
+    return shorten(reading.title, 200) if reading.title and unnamed else source.name
 
 
 def _validators(answer: Document) -> tuple[str | None, str | None]:

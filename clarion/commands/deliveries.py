@@ -18,4 +18,4 @@ from clarion.commands.serving import data_option
 def deliveries(state: str | None, channel_id: str | None, limit: int, data: Path, as_json: bool) -> None:
     """List deliveries, newest first."""
     rows = connect(data).pages("/v1/deliveries", limit, state=state, channel_id=channel_id)
-    show(rows, ("id", "channel_id", "title", "state", "reason", "attempts", "due_at"), as_json)
+    show(rows, ("id", "channel_id", "article_title", "state", "reason", "attempts", "due_at"), as_json)

@@ -1,11 +1,11 @@
 """Many rows in one statement: columns go as arrays to PostgreSQL and as one JSON text to SQLite."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.store.types import sqlite_moment
@@ -40,7 +40,7 @@ class BulkStatement:
             ),
         }
 
-    def run(self, session: Session, rows: Sequence[Sequence[Any]], **scalars: Any) -> CursorResult[Any]:
+    def run(self, session: Session, rows: Sequence[Sequence[Any]], **scalars: Any) -> Iterable[Any]:
         """Execute it for rows whose values stand in the order of the columns."""
         if session.get_bind().dialect.name == "postgresql":
             columns = zip(*rows, strict=True) if rows else ((),) * len(self._names)
@@ -50,7 +50,7 @@ class BulkStatement:
         plain = {name: _as_sqlite(value) for name, value in scalars.items()}
         return self._execute(session, "sqlite", plain | given)
 
-    def _execute(self, session: Session, dialect: str, values: Mapping[str, Any]) -> CursorResult[Any]:
+    def _execute(self, session: Session, dialect: str, values: Mapping[str, Any]) -> Iterable[Any]:
         return session.connection().execute(self._statements[dialect], dict(values))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core.errors import Reason
@@ -150,15 +150,20 @@ def batches(rows: Iterable[tuple[str, date, str]], size: int = 200) -> list[Batc
     ]
 
 
+_TOLD = BulkStatement(
+    """
+    SELECT channel_id, max(version) FROM deliveries
+    WHERE article_id = :article_id AND article_day = :day AND channel_id {among}
+    GROUP BY channel_id
+    """,
+    {"channel_id": "text"},
+)
+
+
 def channels_told(session: Session, article_id: str, day: date, channel_ids: Sequence[str]) -> dict[str, int]:
     """Return, of the given channels, those with a row for this article, and its newest version."""
-    statement = (
-        select(Delivery.channel_id, func.max(Delivery.version))
-        .where(Delivery.article_id == article_id, Delivery.article_day == day)
-        .where(Delivery.channel_id.in_(channel_ids))
-        .group_by(Delivery.channel_id)
-    )
-    return {channel: version for channel, version in session.execute(statement)}
+    rows = _TOLD.run(session, [(id_,) for id_ in channel_ids], article_id=article_id, day=day)
+    return {row[0]: row[1] for row in rows}
 
 
 def supersede(

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
-from core.store.models import Channel, Subscription
+from core.store.bulk import BulkStatement
+from core.store.models import Subscription
 from core.store.revisions import log_changes
 from core.store.states import ChannelState
 
@@ -123,34 +124,39 @@ def all_compiled(session: Session) -> Iterator[Compiled]:
 _COMPILED = select(Subscription.number, Subscription.canonical, Subscription.sources, Subscription.languages)
 
 
+_RECIPIENTS = BulkStatement(
+    """
+    SELECT s.id, s.query, s.updates, s.account_id, s.channel_id, c.queue, c.state
+    FROM subscriptions AS s JOIN channels AS c ON c.id = s.channel_id
+    WHERE s.number {among} AND (CAST(:owner AS text) IS NULL OR s.account_id = :owner)
+    ORDER BY s.number
+    """,
+    {"number": "bigint"},
+)
+
+
 def recipients(session: Session, numbers: Sequence[int], owner: str | None) -> list[Recipient]:
     """Return the matched subscriptions that exist still and may see an article of `owner`.
 
     An article without owner is the installation's, which every account sees.
     """
-    visible = [] if owner is None else [Subscription.account_id == owner]
-    statement = select(
-        Subscription.id,
-        Subscription.query,
-        Subscription.updates,
-        Subscription.account_id,
-        Subscription.channel_id,
-        Channel.queue,
-        Channel.state,
-    ).join(Channel, Channel.id == Subscription.channel_id)
     found: list[Recipient] = []
     for chunk in _chunks(numbers):
-        rows = session.execute(
-            statement.where(Subscription.number.in_(chunk), *visible).order_by(Subscription.number)
+        rows = _RECIPIENTS.run(session, [(number,) for number in chunk], owner=owner)
+        found.extend(
+            Recipient(row[0], row[1], bool(row[2]), row[3], row[4], row[5], ChannelState(row[6]))
+            for row in rows
         )
-        found.extend(Recipient(*row[:6], ChannelState(row[6])) for row in rows)
     return found
+
+
+_EXISTING = BulkStatement("SELECT id FROM subscriptions WHERE id {among}", {"id": "text"})
 
 
 def existing(session: Session, subscription_ids: Iterable[str]) -> set[str]:
     """Return those of the given subscriptions that were not deleted."""
-    wanted = list(set(subscription_ids))
-    return set(session.execute(select(Subscription.id).where(Subscription.id.in_(wanted))).scalars())
+    rows = _EXISTING.run(session, [(id_,) for id_ in set(subscription_ids)])
+    return {id_ for (id_,) in rows}
 
 
 def _chunks(numbers: Sequence[int]) -> Iterable[list[int]]:

@@ -97,7 +97,7 @@ def test_without_servers_tests_are_skipped_but_fail_in_ci(tmp_path: Path, ci: st
         "CLARION_TEST_DATABASE_URL": f"postgresql://{closed}/postgres",
         "CLARION_TEST_INSTALL": "0",
         "TMPDIR": str(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
     }
     hide = "import tests.servers.shared as s, tests.servers.rabbit as r, tests.servers.postgres as p\n"
     hide += "s.server_scripts = r.server_scripts = s.server_programs = p.server_programs = lambda: None\n"
