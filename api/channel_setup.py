@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from api.inputs import Input, parse
@@ -20,15 +20,19 @@ from core.store.models import Channel
 SECRET = "secret"  # noqa: S105 (the field's name)
 SHORTEST_RETRY, LONGEST_RETRY = 1, 30 * 86_400
 
-RateLimit = Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
 RetrySeconds = Annotated[int, Field(ge=SHORTEST_RETRY, le=LONGEST_RETRY)]
 RetrySchedule = Annotated[list[RetrySeconds], Field(max_length=30)]
+
+
+def _no_rate_limits(value: object) -> None:
+    if value is not None:
+        raise ValueError("rate limits are not available in this version: leave it out")
 
 
 class SharedFields(Input):
     """What every kind of channel has."""
 
-    rate_limit: RateLimit | None = None
+    rate_limit: Annotated[None, BeforeValidator(_no_rate_limits)] = None
     retry_schedule: RetrySchedule | None = None
 
 

@@ -1,10 +1,10 @@
-"""The whole pipeline on real feeds: every expected delivery arrives exactly once, and a second poll brings none.
+"""The whole pipeline on real feeds: every expected delivery arrives once, and a second poll brings none.
 
     python -m bench.pipeline --mode embedded
     python -m bench.pipeline --mode processes
 
-Serves recorded feeds on this machine, subscribes one webhook per topic, and compares what arrived with what an
-independent evaluation of each topic over each article says should have. Prints one line of JSON.
+Serves recorded feeds on this machine, subscribes one webhook per topic, and compares what arrived with what
+an independent evaluation of each topic over each article says should have. Prints one line of JSON.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.errors import ConfigurationError
 
 DEFAULT_FOLDER = Path("clarion-data")
+SECRET_FILE = "secret.key"  # noqa: S105 (a file's name)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class DataFolder:
 
     def secret_key(self) -> str:
         """Return the secret key, made on first use."""
-        file = self.path / "secret.key"
+        file = self.path / SECRET_FILE
         if not file.exists():
             _write_private(file, secrets.token_urlsafe(48) + "\n")
         return file.read_text(encoding="utf-8").strip()

@@ -38,6 +38,9 @@ def configure_logs(form: Literal["console", "json"], level: str) -> None:
 
 
 def _rendering(form: str) -> list[structlog.typing.Processor]:
+    # Tracebacks without local variables, for secrets stand in them.
     if form == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
+    colors = sys.stderr.isatty()
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]

@@ -18,15 +18,18 @@ from core.store.instances import InstanceInfo
 log = structlog.get_logger()
 
 WAIT_FOR_SERVERS_SECONDS = 30.0
+LOOK_AGAIN_SECONDS = 0.5
 STOP_SECONDS = 9.0
 
 
 def wait_for_servers(
-    checks: Mapping[str, Callable[[], None]], patience: float = WAIT_FOR_SERVERS_SECONDS
+    checks: Mapping[str, Callable[[], None]],
+    stop: threading.Event,
+    patience: float = WAIT_FOR_SERVERS_SECONDS,
 ) -> None:
     """Wait until every check passes.
 
-    Raises ClarionError naming the server that did not answer in time.
+    Raises ClarionError naming the server that did not answer in time, SystemExit(0) once `stop` is set.
     """
     deadline = time.monotonic() + patience
     for name, check in checks.items():
@@ -37,7 +40,8 @@ def wait_for_servers(
             except Unavailable as error:
                 if time.monotonic() >= deadline:
                     raise ClarionError(f"gave up on the {name} after {patience:.0f} s: {error}") from error
-                time.sleep(0.5)
+            if stop.wait(LOOK_AGAIN_SECONDS):
+                raise SystemExit(0)
 
 
 class Heartbeat:

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 import structlog
-from api.server import Server, serve
 from dramatiq import Broker
 from flask import Flask
 
+from api.server import Server, serve
 from core.bus.ports import ArticleConsumer
 from core.bus.tasks import TaskWorker, declare_delivery_actors
-from core.errors import Unavailable
+from core.errors import ConfigurationError, Unavailable
 from fetcher.leadership import Leadership
 from notifiers.delivery import DeliveryService
 from router.service import Router
@@ -65,7 +65,10 @@ class ApiRole:
     name = "api"
 
     def __init__(self, app: Flask, host: str, port: int) -> None:
-        self._server: Server = serve(app, host, port)
+        try:
+            self._server: Server = serve(app, host, port)
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
     @property
     def port(self) -> int:

@@ -19,6 +19,7 @@ _WORDS = {
     Reason.TLS: "The server's certificate is not valid, or it does not speak TLS",
     Reason.TIMEOUT: "The server did not answer in time",
     Reason.BLOCKED: "This address may not be fetched",
+    Reason.STATUS_3XX: "The server redirects without end",
     Reason.TOO_LARGE: "The document is larger than 4 MB",
 }
 

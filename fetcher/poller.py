@@ -52,6 +52,7 @@ JITTER = 0.1
 SHORTEST_BACKOFF_SECONDS = 60
 LONGEST_BACKOFF_SECONDS = 86_400
 MOST_REQUESTS = 100
+LONGEST_VALIDATOR = 1_000
 
 
 @dataclass(frozen=True)
@@ -150,13 +151,16 @@ class Poller:
         if reading is not None:
             with self._store.write() as session:
                 check(session, grant)
+                # Locked, for it may be deleted while this goes on.
+                if session.get(Source, source.id, with_for_update={"read": True, "key_share": True}) is None:
+                    return
                 waiting = self._record(session, source, reading, self._clock.now())
         published = not waiting or self._outbox.publish(waiting, grant)
         with self._store.write() as session:
             check(session, grant)
             row = session.get(Source, source.id)
             if row is not None:
-                self._tick_off(row, reading, published=published)
+                self._tick_off(row, source, reading, published=published)
         log.info("polled", source=source.id, new=len(waiting), published=published)
 
     def _record(self, session: Session, source: Source, reading: Reading, now: datetime) -> list[Unpublished]:
@@ -200,14 +204,14 @@ class Poller:
             entry.last_seen_at = entry.changed_at = now
         return entry
 
-    def _tick_off(self, row: Source, reading: Reading | None, *, published: bool) -> None:
+    def _tick_off(self, row: Source, polled: Source, reading: Reading | None, *, published: bool) -> None:
         now = self._clock.now()
         if published:
             row.last_success_at, row.failures, row.last_error = now, 0, None
         if published and reading is not None:
             row.etag, row.last_modified = reading.etag, reading.last_modified
             row.name = _name_of(row, reading)
-        self._plan_next(row, now, self._interval(row) if published else SHORTEST_BACKOFF_SECONDS)
+        self._plan_next(row, polled, now, self._interval(row) if published else SHORTEST_BACKOFF_SECONDS)
 
     def _note_failure(self, source: Source, grant: Grant, error: SourceError) -> None:
         now = self._clock.now()
@@ -219,16 +223,18 @@ class Poller:
             row.failures += 1
             row.last_error, row.last_error_at = error.words, now
             pause = max(error.pause_seconds or 0.0, _backoff(row.failures))
-            self._plan_next(row, now, pause)
+            self._plan_next(row, source, now, pause)
         log.warning("poll failed", source=source.id, reason=error.reason, problem=error.words)
 
     def _interval(self, row: Source) -> float:
         return float(row.interval_seconds or self._kinds[row.kind].default_interval_seconds)
 
-    def _plan_next(self, row: Source, now: datetime, seconds: float) -> None:
+    def _plan_next(self, row: Source, polled: Source, now: datetime, seconds: float) -> None:
+        row.updated_at = now
+        if row.next_poll_at != polled.next_poll_at:
+            return  # asked for anew while this poll was under way
         jittered = seconds * self._chance.uniform(1, 1 + JITTER)
         row.next_poll_at = now + timedelta(seconds=jittered)
-        row.updated_at = now
 
 
 def _name_of(source: Source, reading: Reading) -> str:
@@ -238,7 +244,14 @@ def _name_of(source: Source, reading: Reading) -> str:
 
 
 def _validators(answer: Document) -> tuple[str | None, str | None]:
-    return answer.headers.get("etag"), answer.headers.get("last-modified")
+    return _validator(answer.headers.get("etag")), _validator(answer.headers.get("last-modified"))
+
+
+def _validator(value: str | None) -> str | None:
+    """Return a header's value if it may be stored, and sent back as it came."""
+    if not value or len(value) > LONGEST_VALIDATOR or not value.isprintable() or value != value.strip():
+        return None
+    return value
 
 
 def _backoff(failures: int) -> float:

@@ -28,6 +28,7 @@ POLL_THREADS = 8
 LOOK_SECONDS = 1.0
 LOOK_AT_ALL = timedelta(seconds=30)
 AGAIN_AFTER = timedelta(seconds=10)
+AFTER_THIS_POLL = timedelta(seconds=1)
 OVERLAP = timedelta(seconds=10)  # for changes that commit late, and clocks that differ
 SPREAD_PER_SOURCE = 0.02
 LONGEST_SPREAD = 60.0
@@ -59,6 +60,7 @@ class Schedule:
         self._store, self._poll, self._jobs, self._clock = store, poll, jobs, clock
         self._kinds = pollable_kinds
         self._scheduler: BackgroundScheduler | None = None
+        self._grant: Grant | None = None
         self._planned: dict[str, datetime] = {}
         self._looked_at = self._look_at_all_after = _LONG_AGO
         self._polling: set[str] = set()
@@ -67,6 +69,7 @@ class Schedule:
 
     def begin(self, grant: Grant) -> None:
         """Start all jobs under a grant."""
+        self._grant = grant
         self._planned, self._looked_at, self._look_at_all_after = {}, _LONG_AGO, _LONG_AGO
         executors = {
             "default": ThreadPoolExecutor(len(self._jobs) + 1),
@@ -133,9 +136,10 @@ class Schedule:
             self._scheduler.add_job(
                 self._poll_one,
                 DateTrigger(start, timezone="UTC"),
-                args=(source_id, grant),
+                args=(source_id, self._grant or grant),  # a poll may outlive the reign it began in
                 id=f"poll:{source_id}",
                 executor="polls",
+                max_instances=2,  # the second learns that the first is under way, and comes back later
                 replace_existing=True,
             )
 
@@ -147,9 +151,11 @@ class Schedule:
 
     def _poll_one(self, source_id: str, grant: Grant) -> None:
         with self._lock:
-            if source_id in self._polling:
-                return
+            busy = source_id in self._polling
             self._polling.add(source_id)
+        if busy:
+            self._plan(source_id, self._clock.now() + AFTER_THIS_POLL, grant)
+            return
         try:
             if not self._guarded("poll", partial(self._poll_or_wait, source_id), grant):
                 self._plan(source_id, self._clock.now() + AGAIN_AFTER, grant)

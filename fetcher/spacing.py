@@ -11,6 +11,7 @@ class HostSpacing:
         self._spacing = spacing_seconds
         self._next_free: dict[str, float] = {}
         self._slots: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def wait_before(self, source_id: str, url: str, now: float) -> float:
@@ -21,7 +22,10 @@ class HostSpacing:
             if slot is None:
                 slot = max(now, self._next_free.get(host, now))
                 self._next_free[host] = slot + self._spacing
+            if host in self._asked:  # perhaps only just now, by one who came late for its slot
+                slot = max(slot, self._asked[host] + self._spacing)
             if slot <= now:
+                self._asked[host] = now
                 return 0.0
             self._slots[source_id] = slot
             return slot - now

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.clock import Clock
 from core.errors import Reason, Unavailable
 from core.ids import new_id
-from core.signing import SecretBox
+from core.signing import SecretBox, UndecryptableSecret
 from core.store import channels as stored_channels
 from core.store import ledger
 from core.store.articles import article_json
@@ -43,8 +43,7 @@ class Job:
     """A claimed delivery with everything that sending it needs."""
 
     claimed: Claimed
-    kind: ChannelKind
-    config: Mapping[str, Any]
+    channel: Channel
     schedule: tuple[int, ...]
     notice: Notice
 
@@ -126,8 +125,7 @@ class DeliveryService:
     def _job(self, row: Claimed, channel: Channel, article: dict[str, Any]) -> Job:
         return Job(
             claimed=row,
-            kind=self._kinds[channel.kind],
-            config=stored_channels.unseal(self._box, channel),
+            channel=channel,
             schedule=tuple(channel.retry_schedule) if channel.retry_schedule is not None else self._schedule,
             notice=notice_of(row, article),
         )
@@ -147,14 +145,25 @@ class DeliveryService:
         if self._stopping.is_set():
             return None
         started_at, started = self._clock.now(), time.monotonic()
-        try:
-            outcome = job.kind.send(job.notice, job.config, self._transports)
-        except Exception:
-            log.exception("a channel failed in itself", channel=job.claimed.channel_id, kind=job.kind.name)
-            outcome = Outcome(Reason.INTERNAL)
+        outcome = self._try(job)
         duration_ms = int((time.monotonic() - started) * 1_000)
         attempt = Attempt(job.claimed.id, job.claimed.attempts + 1, started_at, duration_ms, outcome)
         return conclude(attempt, job.schedule, self._clock.now(), self._chance)
+
+    def _try(self, job: Job) -> Outcome:
+        """Send once; what is wrong with one channel must not cost the others of its batch anything."""
+        kind = self._kinds.get(job.channel.kind)
+        if kind is None:
+            return Outcome(Reason.MISCONFIGURED, excerpt=f"channels of kind {job.channel.kind} are not known")
+        try:
+            config = stored_channels.unseal(self._box, job.channel)
+            return kind.send(job.notice, config, self._transports)
+        except UndecryptableSecret as error:
+            log.error("a channel cannot be read", channel=job.channel.id, problem=str(error))
+            return Outcome(Reason.MISCONFIGURED, excerpt=str(error))
+        except Exception:
+            log.exception("a channel failed in itself", channel=job.channel.id, kind=kind.name)
+            return Outcome(Reason.INTERNAL)
 
     def _finish(self, day: date, claim_id: str, results: Sequence[Finished]) -> None:
         """Write results, trying again while the database is away: a result that is lost is sent twice."""
@@ -167,11 +176,14 @@ class DeliveryService:
             except Unavailable:
                 if time.monotonic() >= deadline:
                     raise
-                self._stopping.wait(DATABASE_RETRY_SECONDS)
+                time.sleep(DATABASE_RETRY_SECONDS)
 
     def _renew(self, claim_id: str) -> None:
-        with self._store.write() as session:
-            ledger.renew_claim(session, claim_id, self._clock.now())
+        try:
+            with self._store.write() as session:
+                ledger.renew_claim(session, claim_id, self._clock.now())
+        except Unavailable as error:
+            log.warning("a claim was not renewed", problem=str(error))
 
 
 def _channels(session: Session, claimed: Iterable[Claimed]) -> dict[str, Channel]:

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 
 import structlog
-from core.bus.ports import ArticleConsumer, TaskQueue
 
+from core.bus.ports import ArticleConsumer, TaskQueue
 from core.clock import Clock
 from core.errors import PublishError, Unavailable
 from core.message import ArticleMessage, decode
@@ -37,11 +37,6 @@ class Router:
     def run(self, consumer: ArticleConsumer, stop: threading.Event) -> None:
         """Consume until told to stop."""
         consumer.run(self.handle, stop)
-
-    def warm_up(self) -> None:
-        """Load the subscriptions before the first message; raises Unavailable without database."""
-        with self._store.read() as session:
-            self._index.catch_up(session)
 
     def handle(self, body: bytes) -> None:
         """Route one message.

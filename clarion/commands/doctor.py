@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 
 from clarion.commands.serving import data_option
-from clarion.data_folder import DataFolder
+from clarion.data_folder import SECRET_FILE, DataFolder
 from clarion.wiring import Wiring
 from core.errors import ClarionError
 from core.settings import Settings, load_settings
+from core.signing import UndecryptableSecret
 from core.store import instances, leases
+from core.store.channels import check_key
 from core.store.schema import require_migrated
 from fetcher.leadership import LEASE
 from notifiers.mailer import mail_transport
@@ -33,11 +35,12 @@ class Finding:
 @click.command()
 @data_option
 def doctor(data: Path) -> None:
-    """Check settings, database, migrations, broker, clock, leader and mail server."""
+    """Check settings, database, migrations, secrets, broker, clock, leader and mail server."""
     wiring = Wiring(_settings(data), "doctor")
     checks: dict[str, Callable[[Wiring], Finding]] = {
         "database": _database,
         "migrations": _migrations,
+        "secrets": _secrets,
         "broker": _broker,
         "clock": _clock,
         "leader": _leader,
@@ -62,6 +65,8 @@ def _settings(data: Path) -> Settings:
         missing["database_url"] = DataFolder(data).database_url
     if given.broker_url is None:
         missing["broker_url"] = "memory:"
+    if given.secret_key is None and (data / SECRET_FILE).exists():
+        missing["secret_key"] = DataFolder(data).secret_key()
     return load_settings(**missing)
 
 
@@ -89,6 +94,17 @@ def _migrations(wiring: Wiring) -> Finding:
     except ClarionError as error:
         return Finding(False, str(error), "run `clarion migrate` with this version of the program")
     return Finding(True, "the schema is this version's")
+
+
+def _secrets(wiring: Wiring) -> Finding:
+    if wiring.settings.secret_key is None:
+        return Finding(False, "there is no secret key yet", "run `clarion up`, or set CLARION_SECRET_KEY")
+    try:
+        with wiring.store.read() as session:
+            check_key(session, wiring.box)
+    except UndecryptableSecret as error:
+        return Finding(False, str(error), "set CLARION_SECRET_KEY to the key that was used before")
+    return Finding(True, "the secret key opens what is stored")
 
 
 def _broker(wiring: Wiring) -> Finding:

@@ -17,6 +17,7 @@ from clarion.wiring import Wiring
 from core.errors import ConfigurationError
 from core.settings import Settings, load_settings
 from core.store.accounts import ensure_bootstrap_key, new_key
+from core.store.channels import check_key
 from core.store.schema import migrate as migrate_store
 from core.store.schema import newest_revision, require_migrated
 
@@ -45,7 +46,7 @@ def up(data: Path, host: str, port: int) -> None:
     key, made = _key_for(folder)
     wiring = Wiring(embedded_settings(folder, key), "up")
     configure_logs(wiring.settings.log_format, wiring.settings.log_level)
-    prepare(wiring, key)
+    prepare(wiring, key, stop)
     server = wiring.api(host, port)
     roles: list[Role] = [wiring.worker(), wiring.router(), wiring.fetcher(), server]
     run_until(
@@ -53,12 +54,18 @@ def up(data: Path, host: str, port: int) -> None:
     )
 
 
-def prepare(wiring: Wiring, key: str) -> None:
+def prepare(wiring: Wiring, key: str, stop: threading.Event) -> None:
     """Wait for servers, migrate, and make the administrator's key valid."""
-    wait_for_servers(wiring.readiness)
+    wait_for_servers(wiring.readiness, stop)
     migrate_store(wiring.store)
+    _check_secret_key(wiring)
     with wiring.store.write() as session:
         ensure_bootstrap_key(session, key, wiring.clock.now())
+
+
+def _check_secret_key(wiring: Wiring) -> None:
+    with wiring.store.read() as session:
+        check_key(session, wiring.box)
 
 
 def _announce(folder: DataFolder, address: Address, made: bool) -> None:
@@ -121,14 +128,15 @@ def _run_role(name: str, roles: Callable[[Wiring], list[Role]]) -> None:
     configure_logs(settings.log_format, settings.log_level)
     if settings.database_scheme != "postgresql":
         raise ConfigurationError(
-            "CLARION_DATABASE_URL: separate roles need postgresql://…; SQLite is for one process, `clarion up`"
+            "CLARION_DATABASE_URL: separate roles need postgresql://…; SQLite serves `clarion up` only"
         )
     if settings.broker_scheme not in ("amqp", "amqps"):
         raise ConfigurationError(
             "CLARION_BROKER_URL: separate roles need amqp://…; the in-process broker serves `clarion up` only"
         )
-    wait_for_servers(wiring.readiness)
+    wait_for_servers(wiring.readiness, stop)
     require_migrated(wiring.store)
+    _check_secret_key(wiring)
     run_until(stop, wiring, roles(wiring))
 
 
@@ -189,7 +197,7 @@ def migrate(data: Path) -> None:
         given = load_settings(database_url=folder.database_url)
     configure_logs(given.log_format, given.log_level)
     wiring = Wiring(given, "migrate")
-    wait_for_servers({"database": wiring.store.ping})
+    wait_for_servers({"database": wiring.store.ping}, threading.Event())
     changed = migrate_store(wiring.store)
     click.echo(f"The database {'is now' if changed else 'was already'} at revision {newest_revision()}.")
     wiring.close()

@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from ipaddress import ip_network
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.store.accounts import new_key
 
 READER = "reader@example.com"
 PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.2
 WEBHOOKS = {
     "platform-team": 'kubernetes OR "message queue" OR category:databases',
     "python-fans": "python -kubernetes",
@@ -59,8 +61,13 @@ class Arrivals:
 
     def wait(self, stop: threading.Event) -> bool:
         """Wait until everything expected is there; False when it takes too long or the user stops it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
         with self._changed:
-            return self._changed.wait_for(lambda: stop.is_set() or self._counts >= EXPECTED, PATIENCE_SECONDS)
+            while not self._counts >= EXPECTED:
+                if stop.is_set() or time.monotonic() >= deadline:
+                    return False
+                self._changed.wait(LOOK_SECONDS)  # a signal cannot wake it
+        return True
 
     def check(self) -> None:
         """Raise ClarionError unless exactly what is expected arrived, once."""
@@ -111,7 +118,7 @@ def _run(
 ) -> None:
     configure_logs(wiring.settings.log_format, wiring.settings.log_level)
     key = wiring.settings.api_key.get_secret_value() if wiring.settings.api_key else ""
-    prepare(wiring, key)
+    prepare(wiring, key, stop)
     server = wiring.api("127.0.0.1", port)
     roles: list[Role] = [wiring.worker(), wiring.router(), wiring.fetcher(), server]
     heartbeat = Heartbeat(wiring.store, wiring.instance, wiring.clock)
@@ -120,12 +127,12 @@ def _run(
     try:
         _set_up(ApiClient(f"http://127.0.0.1:{server.port}", key), site)
         complete = arrivals.wait(stop)
-        if once or not complete:
-            arrivals.check()
-            click.echo(f"All {EXPECTED.total()} expected articles arrived.")
-        else:
+        if complete and not once:
             _invite(f"http://127.0.0.1:{server.port}", key)
             stop.wait()
+        elif once or not stop.is_set():
+            arrivals.check()
+            click.echo(f"All {EXPECTED.total()} expected articles arrived.")
     finally:
         stop_all(roles)
         heartbeat.stop()
@@ -154,7 +161,7 @@ Everything has arrived. The API is up at {url}; try it, and stop with Ctrl-C:
 
   export KEY={key}
   curl -H "Authorization: Bearer $KEY" {url}/v1/deliveries
-  curl -H "Authorization: Bearer $KEY" {url}/v1/articles?q=python
+  curl -H "Authorization: Bearer $KEY" '{url}/v1/articles?q=python'
   curl -H "Authorization: Bearer $KEY" {url}/subscribe --json '{{"topic": "rust"}}'
   curl -H "Authorization: Bearer $KEY" {url}/news"""
     )

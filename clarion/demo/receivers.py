@@ -94,7 +94,8 @@ class LocalMailbox:
         self._controller = Controller(self, hostname="127.0.0.1", port=self._port)
 
     async def handle_DATA(  # noqa: N802 (aiosmtpd's name)
-        self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
         """Take a mail."""
         content = envelope.content or b""
         raw = content.encode() if isinstance(content, str) else content

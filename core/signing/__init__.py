@@ -1,8 +1,7 @@
-"""Signatures, secrets at rest and signed links."""
+"""Signatures and secrets at rest."""
 
 from core.signing.keys import derive_key
 from core.signing.secretbox import SecretBox, UndecryptableSecret
-from core.signing.tokens import ExpiredToken, InvalidToken, SignedTokens
 from core.signing.webhooks import (
     ID_HEADER,
     SIGNATURE_HEADER,
@@ -16,10 +15,7 @@ __all__ = [
     "ID_HEADER",
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
-    "ExpiredToken",
-    "InvalidToken",
     "SecretBox",
-    "SignedTokens",
     "UndecryptableSecret",
     "derive_key",
     "new_secret",

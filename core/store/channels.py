@@ -50,6 +50,13 @@ def unseal(box: SecretBox, channel: Channel) -> dict[str, Any]:
     return config
 
 
+def check_key(session: Session, box: SecretBox) -> None:
+    """Raise UndecryptableSecret unless the secret key opens what is stored."""
+    sealed = session.execute(select(Channel.sealed).limit(1)).scalar()
+    if sealed is not None:
+        box.decrypt(sealed)
+
+
 def find_by_target(session: Session, account_id: str, kind: str, target: str) -> Channel | None:
     """Return the account's channel of that kind and target."""
     which = (

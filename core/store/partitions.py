@@ -47,9 +47,10 @@ def _database_day(store: Store) -> date:
 
 
 def _exists(session: Session, day: date) -> bool:
-    # `attempts` is made last, in the same transaction.
-    name = partition_name(PARTITIONED[-1], day)
-    return session.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is not None
+    # `attempts` is made last, in the same transaction. Not asked with `to_regclass`, which may answer from
+    # what this connection saw before it waited for another process to make the partition.
+    seen = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = :name AND pg_table_is_visible(oid))"
+    return bool(session.execute(text(seen), {"name": partition_name(PARTITIONED[-1], day)}).scalar_one())
 
 
 def _create(session: Session, table: str, day: date) -> None:

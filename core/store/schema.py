@@ -39,7 +39,8 @@ def current_revision(store: Store) -> str | None:
 def migrate(store: Store) -> bool:
     """Bring the schema up to date in one transaction; return whether anything changed.
 
-    Processes that migrate at once wait for each other (an advisory lock on PostgreSQL).
+    Processes that migrate at once wait for each other (an advisory lock on PostgreSQL). Raises
+    ConfigurationError for a database of a newer program.
     """
     with store.write() as session:
         connection = session.connection()
@@ -48,6 +49,7 @@ def migrate(store: Store) -> bool:
         before = MigrationContext.configure(connection).get_current_revision()
         if before == newest_revision():
             return False
+        _refuse_newer(before)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -57,10 +59,14 @@ def migrate(store: Store) -> bool:
 
 def require_migrated(store: Store) -> None:
     """Raise ConfigurationError unless the database has exactly this program's schema."""
-    current, newest = current_revision(store), newest_revision()
-    if current == newest:
+    current = current_revision(store)
+    if current == newest_revision():
         return
+    _refuse_newer(current)
+    raise ConfigurationError("the database is not migrated: run `clarion migrate` first")
+
+
+def _refuse_newer(current: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current is None or current in known:
-        raise ConfigurationError("the database is not migrated: run `clarion migrate` first")
-    raise ConfigurationError(f"the database has revision {current}, newer than this program: upgrade it")
+    if current is not None and current not in known:
+        raise ConfigurationError(f"the database has revision {current}, newer than this program: upgrade it")

@@ -5,13 +5,29 @@ from collections.abc import Iterator
 import pytest
 
 from core.store.engine import Store, open_store
+from core.store.models import Base
 from core.store.schema import migrate
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """A migrated, empty store."""
-    opened = open_store(request.getfixturevalue(f"{request.param}_url"))
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def migrated_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """A migrated database, one for all tests of a module: making one takes longer than most tests."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'clarion.db'}"
+    else:
+        url = request.getfixturevalue("database_url")
+    opened = open_store(url)
     migrate(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def store(migrated_store: Store) -> Store:
+    """A migrated store with nothing in it."""
+    with migrated_store.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+    return migrated_store

@@ -1,6 +1,7 @@
 """From a message to rows in the ledger, on both databases."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -224,6 +225,6 @@ class CrashAfterFirstBatch:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def enqueue(self, kind: str, day: str, ids: list[str]) -> None:
+    def enqueue(self, kind: str, day: str, ids: Sequence[str]) -> None:
         """Die."""
         raise KeyboardInterrupt

@@ -42,7 +42,7 @@ def test_a_second_subscription_to_the_same_channel_shows_no_secret(client: Clien
 
 def test_the_same_target_with_other_fields_is_a_conflict(client: Client) -> None:
     subscribe(client)
-    body = {"query": "rust", "channel": HOOK | {"rate_limit": 1}}
+    body = {"query": "rust", "channel": HOOK | {"retry_schedule": [1]}}
     problem(client.post("/v1/subscriptions", body), 409)
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fetcher.sources
 from core.errors import Reason
+from core.registry import discover
 from fetcher.identity import to_message
-from fetcher.sources import source_kinds
-from fetcher.sources.base import Document, Item, ParsedDocument, SourceError
+from fetcher.sources.base import Document, Item, ParsedDocument, SourceError, SourceKind
 from fetcher.sources.newsapi import KIND
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,7 +51,8 @@ def failure(answer: object, status: int = 200, **headers: str) -> SourceError:
 
 
 def test_the_kind_is_found_by_its_name() -> None:
-    assert source_kinds()["newsapi"] is KIND
+    kinds: dict[str, SourceKind] = discover(fetcher.sources, "KIND")
+    assert kinds["newsapi"] is KIND
     assert KIND.default_interval_seconds == 1_800
 
 

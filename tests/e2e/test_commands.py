@@ -1,0 +1,151 @@
+"""The commands that talk to a running Clarion."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import clarion, succeeds
+from tests.e2e.embedded import Up, up
+from tests.e2e.feeds import serve_feed
+from tests.e2e.rest import titles, verified
+from tests.receiver import Receiver
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One installation for all tests; each follows topics of its own."""
+    with up(tmp_path_factory.mktemp("up")) as started:
+        yield started
+
+
+def test_sources_are_added_listed_and_fetched(running: Up, receiver: Receiver) -> None:
+    data, url = running.data, serve_feed(receiver, ["Lighthouses at night"])
+    running.rest.follow("lighthouses", receiver.url + "/hook")
+    source_id, shown_url = succeeds("sources", "add", url, "--name", "Coast", "--data", data).split()
+    assert shown_url == url
+    receiver.wait_for(1, 30, path="/hook")
+    serve_feed(receiver, ["Lighthouses by day"])
+    succeeds("sources", "fetch", source_id, "--data", data)
+    assert titles(receiver.wait_for(2, 30, path="/hook")) == ["Lighthouses at night", "Lighthouses by day"]
+
+    header, row = succeeds("sources", "list", "--data", data).splitlines()
+    assert header.split()[:4] == ["id", "kind", "name", "url"]
+    assert row.split()[:4] == [source_id, "feed", "Coast", url]
+    (listed,) = json.loads(succeeds("sources", "list", "--json", "--data", data))
+    assert (listed["id"], listed["name"], listed["last_error"]) == (source_id, "Coast", None)
+
+
+def test_what_is_published_from_files_reaches_the_webhook(
+    running: Up, receiver: Receiver, tmp_path: Path
+) -> None:
+    data = running.data
+    subscribed = succeeds("subscribe", "comets", "--webhook", receiver.url + "/hook", "--data", data)
+    said = {line.split()[0]: line.split()[1] for line in subscribed.splitlines()}
+    articles = [
+        {"id": f"c{number}", "version": 1, "title": f"Comets pass {number} “ä”"} for number in range(6)
+    ]
+    (tmp_path / "one.json").write_text(json.dumps(articles[0], indent=2))
+    (tmp_path / "array.json").write_text(json.dumps(articles[1:3], ensure_ascii=False), encoding="utf-8")
+    (tmp_path / "lines.ndjson").write_text("\n\n".join(map(json.dumps, articles[3:5])) + "\n")
+    printed = "".join(
+        succeeds("publish", tmp_path / name, "--data", data)
+        for name in ("one.json", "array.json", "lines.ndjson")
+    )
+    printed += succeeds("publish", "-", "--data", data, stdin=json.dumps(articles[5]))
+
+    assert [line.split()[1:] for line in printed.splitlines()] == [
+        ["version", "1", f"c{number}"] for number in range(6)
+    ]
+    arrived = receiver.wait_for(6, 30, path="/hook")
+    events = [verified(request, said["secret"]) for request in arrived]
+    told = {event["data"]["article"]["uid"]: event["data"]["article"]["title"] for event in events}
+    assert told == dict(
+        zip((line.split()[0] for line in printed.splitlines()), map(_title, articles), strict=True)
+    )
+
+    running.rest.wait_until_finished(said["channel"])
+    table = succeeds("deliveries", "--channel", said["channel"], "--data", data).splitlines()
+    assert len(table) == 7
+    assert all("delivered" in line and "Comets pass" in line for line in table[1:])
+    options = ("--channel", said["channel"], "--state", "delivered", "--limit", "4", "--json")
+    listed = json.loads(succeeds("deliveries", *options, "--data", data))
+    assert [row["state"] for row in listed] == ["delivered"] * 4
+    assert {row["id"] for row in listed} < {request.header("webhook-id") for request in arrived}
+
+
+def _title(article: dict[str, object]) -> object:
+    return article["title"]
+
+
+def test_channels_are_listed_with_what_they_reach(running: Up) -> None:
+    mailed = succeeds("subscribe", "tides", "--email", "reader@example.com", "--data", running.data)
+    channel_id = mailed.splitlines()[1].split()[1]
+    assert f"POST /v1/channels/{channel_id}/enable" in mailed
+    table = succeeds("channels", "--data", running.data).splitlines()
+    assert [channel_id, "email", "unverified", "reader@example.com"] in [line.split()[:4] for line in table]
+    listed = json.loads(succeeds("channels", "--json", "--data", running.data))
+    assert next(row["address"] for row in listed if row["id"] == channel_id) == "reader@example.com"
+
+
+def test_a_new_key_is_that_of_its_account(running: Up) -> None:
+    key = succeeds("keys", "create", "--account", "readers", "--data", running.data).strip()
+    env = {"CLARION_URL": running.rest.url, "CLARION_API_KEY": key}
+    assert clarion("deliveries", "--json", env=env).output.strip() == "[]"
+    assert "administrator" in clarion("keys", "create", env=env).complaint
+    env["CLARION_API_KEY"] = key + "x"
+    assert "key" in clarion("channels", env=env).complaint
+
+
+def test_the_doctor_finds_a_running_installation_sound(running: Up) -> None:
+    found = succeeds("doctor", "--data", running.data).splitlines()
+    assert [line.split()[:2] for line in found] == [
+        ["ok", part] for part in ("database", "migrations", "broker", "clock", "leader", "mail")
+    ]
+
+
+def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:
+    done = clarion("doctor", "--data", tmp_path / "nothing")
+    assert done.complaint == "something needs attention"
+    assert "run `clarion up` or `clarion migrate`" in done.output
+    assert not (tmp_path / "nothing").exists()
+
+
+REFUSED = {
+    "a bad query": (["subscribe", "comets AND (", "--webhook", "http://127.0.0.1:9/"], "query"),
+    "a webhook that is no URL": (["subscribe", "comets", "--webhook", "example"], "channel.url"),
+    "a webhook inside": (["subscribe", "comets", "--webhook", "http://10.0.0.1/"], "channel.url"),
+    "no channel": (["subscribe", "comets"], "--webhook URL or --email ADDRESS"),
+    "a source that is no URL": (["sources", "add", "ftp://example.com/feed"], "url"),
+    "an unknown source": (["sources", "fetch", "src_nothing"], "source"),
+    "a file that is not there": (["publish", "nowhere.json"], "cannot read nowhere.json"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_wrong_is_said_in_one_line(running: Up, what: str) -> None:
+    arguments, words = REFUSED[what]
+    done = clarion(*arguments, "--data", running.data)
+    assert words in done.complaint
+    assert done.output == ""
+
+
+def test_articles_that_are_refused_are_named_and_the_others_published(running: Up, tmp_path: Path) -> None:
+    file = tmp_path / "mixed.ndjson"
+    file.write_text('{"id": "m1"}\n{"id": "m2", "version": 1, "title": "Fine"}\n')
+    done = clarion("publish", file, "--data", running.data)
+    assert done.code == 1
+    assert done.output.split()[1:] == ["version", "1", "m2"]
+    refusal, summary = done.errors.splitlines()
+    assert refusal.startswith("article 1: ")
+    assert "title" in refusal
+    assert summary == "clarion: 1 of 2 articles were not published"
+
+
+def test_where_nothing_runs_that_is_said(tmp_path: Path) -> None:
+    assert "start `clarion up`" in clarion("channels", "--data", tmp_path).complaint
+    with up(tmp_path / "ended") as ended:
+        ended.process.terminate()
+    complaint = clarion("channels", "--data", tmp_path / "ended").complaint
+    assert complaint == f"no API answers at {ended.rest.url}: is `clarion up` running?"

@@ -1,0 +1,74 @@
+"""`clarion up`: its folder, its key, its source, and its end."""
+
+from pathlib import Path
+
+from tests.e2e.commands import clarion
+from tests.e2e.embedded import up
+from tests.e2e.feeds import serve_feed
+from tests.e2e.rest import titles, verified
+from tests.receiver import Hang, Receiver
+
+KEY_SHOWN = "Administrator key, shown only now: "
+
+
+def permissions(path: Path) -> int:
+    """Return the permission bits."""
+    return path.stat().st_mode & 0o777
+
+
+def test_its_folder_is_private_and_its_key_is_shown_once(tmp_path: Path) -> None:
+    data = tmp_path / "some" / "where"
+    with up(data) as first:
+        assert permissions(data) == 0o700
+        assert permissions(data / "up.json") == permissions(data / "secret.key") == 0o600
+        assert first.process.output.splitlines() == [
+            KEY_SHOWN + first.rest.key,
+            f"Clarion is up at {first.rest.url}",
+        ]
+        first.rest.follow("gardening", "http://127.0.0.1:9/hook")
+        first.process.terminate()
+    with up(data) as second:
+        assert second.process.output.splitlines() == [f"Clarion is up at {second.rest.url}"]
+        assert second.rest.key == first.rest.key
+        assert [row["query"] for row in second.rest.rows("/v1/subscriptions")] == ["gardening"]
+        second.process.terminate()
+    assert "Traceback" not in first.process.errors + second.process.errors
+
+
+def test_a_feed_arrives_signed_and_a_second_poll_brings_only_what_is_new(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with up(tmp_path) as running:
+        made = running.rest.follow("whales", receiver.url + "/hook")
+        source = running.rest.add_source(serve_feed(receiver, ["Whales sing", "Whales rest", "Owls hunt"]))
+        receiver.wait_for(2, 30, path="/hook")
+        serve_feed(receiver, ["Whales sing", "Whales rest", "Whales return"])
+        running.rest.fetch(source)
+        arrived = receiver.wait_for(3, 30, path="/hook")
+        assert titles(arrived) == ["Whales rest", "Whales return", "Whales sing"]
+        events = [verified(request, made["channel"]["secret"]) for request in arrived]
+        assert {event["type"] for event in events} == {"article.published"}
+        assert {event["data"]["article"]["source"]["id"] for event in events} == {source}
+
+
+def test_it_ends_while_a_receiver_hangs_and_delivers_when_it_is_back(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.script("/hook", Hang())
+    with up(tmp_path) as running:
+        running.rest.follow("volcanoes", receiver.url + "/hook")
+        running.rest.publish("v1", "Volcanoes wake")
+        receiver.wait_for(1, 30, path="/hook")
+        running.process.terminate()
+        receiver.script("/hook")
+        with up(tmp_path):
+            first, second = receiver.wait_for(2, 30, path="/hook")
+            assert first.body == second.body
+            assert first.header("webhook-id") == second.header("webhook-id")
+
+
+def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    with up(tmp_path / "first") as running:
+        port = running.rest.url.rpartition(":")[2]
+        complaint = clarion("up", "--data", tmp_path / "second", "--port", port).complaint
+        assert complaint.startswith(f"cannot listen on 127.0.0.1:{port}")
