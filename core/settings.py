@@ -1,6 +1,7 @@
 """Settings: `CLARION_*` variables, each also as `CLARION_*_FILE`, checked together at start."""
 
 import os
+from email.policy import SMTP
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -88,7 +89,16 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _known_mail(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, {"smtp", "smtp+starttls", "smtps"})
+        return _with_port(_with_scheme(value, {"smtp", "smtp+starttls", "smtps"}))
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            addresses = SMTP.header_factory("From", value).addresses
+            if not value.isprintable() or len(addresses) != 1 or not addresses[0].domain:
+                raise ValueError("must be one address, as in: Clarion <news@example.com>")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -154,6 +164,16 @@ class _NamedFiles(PydanticBaseSettingsSource):
 def _with_scheme(value: SecretStr | None, schemes: set[str]) -> SecretStr | None:
     if value and urlsplit(value.get_secret_value()).scheme not in schemes:
         raise ValueError("must start with " + " or ".join(f"{scheme}:" for scheme in sorted(schemes)))
+    return value
+
+
+def _with_port(value: SecretStr | None) -> SecretStr | None:
+    try:
+        port = urlsplit(value.get_secret_value()).port if value else None
+    except ValueError:
+        port = 0  # what urlsplit says of it may hold a part of the password
+    if port == 0:
+        raise ValueError("the port must be a number from 1 to 65535")
     return value
 
 

@@ -3,7 +3,7 @@
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
 TIMEOUT_SECONDS = 15.0
@@ -20,11 +20,16 @@ def mail_transport(smtp_url: str) -> OpenMail:
 
     @contextmanager
     def connect() -> Iterator[smtplib.SMTP]:
-        with _connection(parts.scheme, host, port) as server:
+        server = _connection(parts.scheme, host, port)
+        try:
             _secure(server, parts.scheme)
             if parts.username:
                 server.login(unquote(parts.username), unquote(parts.password or ""))
             yield server
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()  # whatever it answers, what it has taken it has
+        finally:
+            server.close()
 
     return connect
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from core.errors import Reason
 from core.store.ledger import Finished
 from core.store.states import DeliveryState
+from core.text import storable
 
 EXCERPT_CHARACTERS = 4_096
 JITTER = 0.2
@@ -68,7 +69,7 @@ def conclude(attempt: Attempt, schedule: Sequence[int], now: datetime, chance: r
         started_at=attempt.started_at,
         duration_ms=attempt.duration_ms,
         status=outcome.status,
-        excerpt=outcome.excerpt[:EXCERPT_CHARACTERS] if outcome.excerpt else None,
+        excerpt=storable(outcome.excerpt)[:EXCERPT_CHARACTERS] if outcome.excerpt else None,
     )
 
 

@@ -215,12 +215,14 @@ def release_channel(session: Session, channel_id: str, now: datetime) -> None:
     )
 
 
+# `IS TRUE` keeps PostgreSQL from planning around anything but the ids: of a partition that is filling up its
+# statistics know nothing, and it would read all that is due, or all there is, to find two hundred rows.
 _CLAIM = BulkStatement(
     f"""
     UPDATE deliveries
     SET state = 'sending', claim_id = :claim_id, claimed_by = :instance, claim_deadline = :deadline
     WHERE article_day = :day AND id {{among}}
-        AND state = 'pending' AND due_at <= :now
+        AND state = 'pending' AND (due_at <= :now) IS TRUE
     RETURNING {", ".join(Claimed.__dataclass_fields__)}
     """,  # noqa: S608 (names of our own)
     {"id": "text"},
@@ -279,7 +281,7 @@ _FINISH = BulkStatement(
         finished_at = r.finished_at, attempts = deliveries.attempts + r.tried,
         claim_id = NULL, claimed_by = NULL, claim_deadline = NULL
     FROM {rows}
-    WHERE deliveries.id = r.id AND deliveries.article_day = :day AND deliveries.claim_id = :claim_id
+    WHERE deliveries.id = r.id AND deliveries.article_day = :day AND (deliveries.claim_id = :claim_id) IS TRUE
     RETURNING deliveries.id
     """,
     _RESULTS,

@@ -3,22 +3,20 @@
 import smtplib
 from collections.abc import Mapping
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Annotated, Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.egress import EgressPolicy
+from core.egress import EgressPolicy, classify
 from core.errors import FieldError, Reason
 from core.store.states import ChannelState
 from core.text import one_line
 from notifiers.channels.base import Transports
+from notifiers.mail_policy import MAIL_POLICY
 from notifiers.notice import Notice
 from notifiers.outcome import Outcome
-
-POLICY = SMTP.clone(max_line_length=998)  # folding would encode long header values
 
 
 class EmailFields(BaseModel):
@@ -43,6 +41,8 @@ class Email:
             valid = validate_email(fields.address, check_deliverability=False)
         except EmailNotValidError as error:
             raise FieldError("address", str(error)) from error
+        if "=?" in valid.normalized:
+            raise FieldError("address", "an address may not look like an encoded word (RFC 2047)")
         return {"address": valid.normalized}
 
     def target(self, config: Mapping[str, Any]) -> str:
@@ -64,8 +64,10 @@ class Email:
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
             return _refused(code, words)
-        except smtplib.SMTPResponseException as error:
+        except smtplib.SMTPDataError as error:
             return _refused(error.smtp_code, error.smtp_error)
+        except smtplib.SMTPResponseException as error:
+            return _unwelcome(error.smtp_code, error.smtp_error)
         except smtplib.SMTPNotSupportedError as error:
             return Outcome(Reason.MISCONFIGURED, excerpt=str(error))
         except (smtplib.SMTPException, OSError) as error:
@@ -76,7 +78,7 @@ class Email:
 def compose(notice: Notice, address: str, transports: Transports) -> EmailMessage:
     """Render the mail of one article; its Message-ID is the delivery's, so repeats can be told."""
     words = {"notice": notice, "article": notice.article}
-    message = EmailMessage(policy=POLICY)
+    message = EmailMessage(policy=MAIL_POLICY)
     message["Subject"] = one_line(_render(transports, "subject.txt", words))
     message["From"] = transports.mail_from
     message["To"] = address
@@ -93,17 +95,25 @@ def _render(transports: Transports, part: str, words: Mapping[str, Any]) -> str:
 
 
 def _refused(code: int, words: bytes | str) -> Outcome:
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    """Tell what the server says of a recipient or a mail."""
     permanent = 500 <= code < 600
-    return Outcome(Reason.REJECTED if permanent else Reason.THROTTLED, code, text, permanent)
+    return Outcome(Reason.REJECTED if permanent else Reason.THROTTLED, code, _text(words), permanent)
+
+
+def _unwelcome(code: int, words: bytes | str) -> Outcome:
+    """Tell what the server says of us: our login, our sender, our connecting at all."""
+    return Outcome(Reason.MISCONFIGURED if 500 <= code < 600 else Reason.THROTTLED, code, _text(words))
+
+
+def _text(words: bytes | str) -> str:
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else words
 
 
 def _network_reason(error: Exception) -> Reason:
-    if isinstance(error, TimeoutError):
-        return Reason.TIMEOUT
-    if isinstance(error, ConnectionRefusedError):
-        return Reason.REFUSED
-    return Reason.RESET
+    # smtplib says that the server has hung up, whatever it was that kept it from reading on.
+    hidden = error.__context__ if isinstance(error, smtplib.SMTPServerDisconnected) else None
+    reason = classify(hidden if isinstance(hidden, OSError) else error)
+    return Reason.RESET if reason == Reason.PROTOCOL else reason
 
 
 KIND = Email()

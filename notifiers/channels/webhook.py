@@ -108,9 +108,11 @@ def _check_header(header: str, value: str) -> None:
         raise FieldError("headers", f"{header!r} is not a header name")
     if header.lower() in OWNED_HEADERS or header.lower().startswith("webhook-"):
         raise FieldError("headers", f"{header} is set by Clarion and cannot be changed")
-    if len(value) > 2_000 or not (value.isascii() and (value == "" or value.isprintable())):
+    if len(value) > 2_000 or not (value.isascii() and value.isprintable()) or value != value.strip():
         raise FieldError(
-            "headers", f"the value of {header} must be printable ASCII of at most 2,000 characters"
+            "headers",
+            f"the value of {header} must be printable ASCII of at most 2,000 characters, "
+            "without spaces around it",
         )
 
 

@@ -49,11 +49,3 @@ def test_it_ends_in_good_order_whenever_it_is_told_to(temporary: Path, when: str
         assert demo.errors == ""
         assert ("Everything has arrived" in demo.output) == (len(arrivals(demo.output)) == len(ARRIVALS))
         assert list(temporary.iterdir()) == []
-
-
-def test_a_port_in_use_is_said_in_one_line(temporary: Path) -> None:
-    env = {"TMPDIR": str(temporary)}
-    with ClarionProcess(["demo", "--port", "0"], env) as demo:
-        port = demo.wait_for_line(r"The API is up at http://127.0.0.1:(\d+)", timeout=60)[1]
-        complaint = clarion("demo", "--port", port, env=env).complaint
-        assert complaint.startswith(f"cannot listen on 127.0.0.1:{port}")

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index"]
     run([*pip, str(wheel)], place)
     (own,) = (place / "venv" / "lib").glob("python*/site-packages")
-    # A path in there is not searched for further .pth files, and so not for one that leads to the source tree.
+    # That folder is not searched for .pth files in turn, and so not for one that leads to the source tree.
     (own / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python.parent
 
@@ -45,7 +45,9 @@ def run(command: list[str], directory: Path) -> str:
 
 def test_every_room_comes_from_the_wheel(folder: Path, tmp_path: Path) -> None:
     rooms = ("clarion", "api", "fetcher", "router", "notifiers", "core", "templates")
-    program = f"import {', '.join(rooms)}; print(*(room.__file__ for room in ({', '.join(rooms)})), sep='\\n')"
+    program = (
+        f"import {', '.join(rooms)}; print(*(room.__file__ for room in ({', '.join(rooms)})), sep='\\n')"
+    )
     files = run([str(folder / "python"), "-c", program], tmp_path).splitlines()
     assert [file for file in files if not file.startswith(str(folder.parent))] == []
     assert len(files) == len(rooms)

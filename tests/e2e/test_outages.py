@@ -82,7 +82,8 @@ def follow_all(rest: Rest, receiver: Receiver) -> None:
 
 def post_for(rest: Rest, seconds: float) -> list[str]:
     """POST an article every now and then for so long; return the titles."""
-    until, posted = time.monotonic() + seconds, []
+    until = time.monotonic() + seconds
+    posted: list[str] = []
     while time.monotonic() < until:
         posted.append(f"Rivers and bridges {len(posted)}")
         rest.publish(f"posted-{len(posted)}", posted[-1])
