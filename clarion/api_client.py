@@ -39,7 +39,10 @@ class ApiClient:
             raise ApiError(f"no API answers at {self.url}: is `clarion up` running?") from error
         if answer.status_code >= 400:
             raise ApiError(_words(answer))
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise ApiError(f"what answers at {self.url} is not the API: check CLARION_URL") from error
 
     def pages(self, path: str, limit: int, **query: Any) -> list[dict[str, Any]]:
         """Return up to `limit` rows of a list, page by page."""

@@ -46,6 +46,20 @@ class LeaderJob:
     every_seconds: float
 
 
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
+    """A scheduler that may be shut down at any moment."""
+
+    def _process_jobs(self) -> float | None:
+        try:
+            wait_seconds: float | None = super()._process_jobs()
+            return wait_seconds
+        except JobLookupError:
+            # It looks for a job that has run where it keeps none any more once it is shut down.
+            if self.running:
+                raise
+            return None
+
+
 class Schedule:
     """A leader's reign: started with a grant, ended when it leads no more."""
 
@@ -76,7 +90,7 @@ class Schedule:
             "polls": ThreadPoolExecutor(POLL_THREADS),
         }
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        self._scheduler = BackgroundScheduler(executors=executors, job_defaults=defaults, timezone="UTC")
+        self._scheduler = _Scheduler(executors=executors, job_defaults=defaults, timezone="UTC")
         for job in [LeaderJob("sources", self._look, LOOK_SECONDS), *self._jobs]:
             self._scheduler.add_job(
                 self._guarded,

@@ -34,7 +34,7 @@ def publish(file: Path, data: Path) -> None:
 def read_articles(file: Path) -> list[Any]:
     """Return the articles of a file; raises ClarionError where it is not JSON."""
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ClarionError(f"cannot read {file}: {error}") from error
     try:
@@ -46,7 +46,7 @@ def read_articles(file: Path) -> list[Any]:
 
 def _read_lines(file: Path, text: str) -> list[Any]:
     articles = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 articles.append(json.loads(line))

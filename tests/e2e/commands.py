@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 _SECONDS = 60
+
+Command = tuple[str | Path, ...]
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,22 @@ def clarion(
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def side_by_side(*commands: Command) -> list[Ended]:
+    """Run commands that do not depend on each other."""
+    with ThreadPoolExecutor(len(commands)) as pool:
+        return list(pool.map(lambda arguments: clarion(*arguments), commands))
+
+
 def succeeds(*arguments: str | Path, stdin: str = "") -> str:
     """Run one command that must end with 0 and complain about nothing; return what it printed."""
-    done = clarion(*arguments, stdin=stdin)
+    return _output(clarion(*arguments, stdin=stdin))
+
+
+def succeed(*commands: Command) -> list[str]:
+    """Run commands side by side that must all do that."""
+    return [_output(done) for done in side_by_side(*commands)]
+
+
+def _output(done: Ended) -> str:
     assert (done.code, done.errors) == (0, ""), done
     return done.output

@@ -1,7 +1,7 @@
 """An installation of several processes on RabbitMQ and PostgreSQL."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from tests.e2e.rest import Rest
 from tests.servers import ClarionProcess, free_port
 
 KEY = "end-to-end-administrator-key"
-ROLES = ("api", "fetcher", "fetcher", "router", "router", "worker", "worker")
+EVERY_ROLE = ("api", "fetcher", "fetcher", "router", "router", "worker", "worker")
 LEASE_SECONDS = 2
 
 
@@ -84,14 +84,16 @@ def logged(process: ClarionProcess) -> list[dict[str, object]]:
 
 
 @contextmanager
-def installed(database_url: str, broker_url: str) -> Iterator[Installation]:
-    """Migrate a database and run one api and two of every other role, until the block ends."""
+def installed(
+    database_url: str, broker_url: str, roles: Sequence[str] = EVERY_ROLE
+) -> Iterator[Installation]:
+    """Migrate a database and run these roles until the block ends."""
     env = settings(database_url, broker_url)
     with ClarionProcess(["migrate"], env) as migrating, ExitStack() as stack:
         migrating.wait(0, 60)
-        ports = _free_ports(len(ROLES))
+        ports = _free_ports(len(roles))
         members = tuple(
-            stack.enter_context(_stopped(role, port, env)) for role, port in zip(ROLES, ports, strict=True)
+            stack.enter_context(_stopped(role, port, env)) for role, port in zip(roles, ports, strict=True)
         )
         installation = Installation(broker_url, members)
         installation.start_missing()

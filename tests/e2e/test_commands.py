@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import Ended, clarion, succeeds
+from tests.e2e.commands import Command, Ended, clarion, side_by_side, succeed, succeeds
 from tests.e2e.embedded import Up, up
 from tests.e2e.feeds import serve_feed
 from tests.e2e.rest import titles, verified
@@ -31,11 +30,14 @@ def test_sources_are_added_listed_and_fetched(running: Up, receiver: Receiver) -
     succeeds("sources", "fetch", source_id, "--data", data)
     assert titles(receiver.wait_for(2, 30, path="/hook")) == ["Lighthouses at night", "Lighthouses by day"]
 
-    header, *lines = [line.split()[:4] for line in succeeds("sources", "list", "--data", data).splitlines()]
+    table, listed = succeed(
+        ("sources", "list", "--data", data), ("sources", "list", "--json", "--data", data)
+    )
+    header, *lines = [line.split()[:4] for line in table.splitlines()]
     assert header == ["id", "kind", "name", "url"]
     assert [source_id, "feed", "Coast", url] in lines
-    listed = json.loads(succeeds("sources", "list", "--json", "--data", data))
-    assert [(row["name"], row["last_error"]) for row in listed if row["id"] == source_id] == [("Coast", None)]
+    (row,) = [row for row in json.loads(listed) if row["id"] == source_id]
+    assert (row["name"], row["url"], row["last_error"]) == ("Coast", url, None)
 
 
 def test_what_is_published_from_files_reaches_the_webhook(
@@ -50,10 +52,8 @@ def test_what_is_published_from_files_reaches_the_webhook(
     (tmp_path / "one.json").write_text(json.dumps(articles[0], indent=2))
     (tmp_path / "array.json").write_text(json.dumps(articles[1:3], ensure_ascii=False), encoding="utf-8")
     (tmp_path / "lines.ndjson").write_text("\n\n".join(map(json.dumps, articles[3:5])) + "\n")
-    printed = "".join(
-        succeeds("publish", tmp_path / name, "--data", data)
-        for name in ("one.json", "array.json", "lines.ndjson")
-    )
+    files = [tmp_path / name for name in ("one.json", "array.json", "lines.ndjson")]
+    printed = "".join(succeed(*(("publish", file, "--data", data) for file in files)))
     printed += succeeds("publish", "-", "--data", data, stdin=json.dumps(articles[5]))
 
     assert [line.split()[1:] for line in printed.splitlines()] == [
@@ -67,13 +67,12 @@ def test_what_is_published_from_files_reaches_the_webhook(
     )
 
     running.rest.wait_until_finished(said["channel"])
-    table = succeeds("deliveries", "--channel", said["channel"], "--data", data).splitlines()
-    assert len(table) == 7
-    assert all("delivered" in line and "Comets pass" in line for line in table[1:])
-    options = ("--channel", said["channel"], "--state", "delivered", "--limit", "4", "--json")
-    listed = json.loads(succeeds("deliveries", *options, "--data", data))
-    assert [row["state"] for row in listed] == ["delivered"] * 4
-    assert {row["id"] for row in listed} < {request.header("webhook-id") for request in arrived}
+    all_ = ("deliveries", "--channel", said["channel"], "--data", data)
+    table, four = succeed(all_, (*all_, "--state", "delivered", "--limit", "4", "--json"))
+    assert len(table.splitlines()) == 7
+    assert all("delivered" in line and "Comets pass" in line for line in table.splitlines()[1:])
+    assert [row["state"] for row in json.loads(four)] == ["delivered"] * 4
+    assert {row["id"] for row in json.loads(four)} < {request.header("webhook-id") for request in arrived}
 
 
 def _title(article: dict[str, object]) -> object:
@@ -84,10 +83,13 @@ def test_channels_are_listed_with_what_they_reach(running: Up) -> None:
     mailed = succeeds("subscribe", "tides", "--email", "reader@example.com", "--data", running.data)
     channel_id = mailed.splitlines()[1].split()[1]
     assert f"POST /v1/channels/{channel_id}/enable" in mailed
-    table = succeeds("channels", "--data", running.data).splitlines()
-    assert [channel_id, "email", "unverified", "reader@example.com"] in [line.split()[:4] for line in table]
-    listed = json.loads(succeeds("channels", "--json", "--data", running.data))
-    assert next(row["address"] for row in listed if row["id"] == channel_id) == "reader@example.com"
+    table, listed = succeed(
+        ("channels", "--data", running.data), ("channels", "--json", "--data", running.data)
+    )
+    rows = [line.split()[:4] for line in table.splitlines()]
+    assert [channel_id, "email", "unverified", "reader@example.com"] in rows
+    addresses = {row["id"]: row.get("address") for row in json.loads(listed)}
+    assert addresses[channel_id] == "reader@example.com"
 
 
 def test_a_new_key_is_that_of_its_account(running: Up) -> None:
@@ -126,12 +128,8 @@ REFUSED = {
 @pytest.fixture(scope="module")
 def refused(running: Up) -> dict[str, Ended]:
     """How all of them ended, run side by side."""
-    with ThreadPoolExecutor(len(REFUSED)) as pool:
-        ended = {
-            what: pool.submit(clarion, *arguments, "--data", running.data)
-            for what, (arguments, _words) in REFUSED.items()
-        }
-    return {what: future.result() for what, future in ended.items()}
+    commands: list[Command] = [(*arguments, "--data", running.data) for arguments, _words in REFUSED.values()]
+    return dict(zip(REFUSED, side_by_side(*commands), strict=True))
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -152,9 +150,11 @@ def test_articles_that_are_refused_are_named_and_the_others_published(running: U
     assert summary == "clarion: 1 of 2 articles were not published"
 
 
-def test_where_nothing_runs_that_is_said(tmp_path: Path) -> None:
+def test_a_port_in_use_is_said(running: Up, tmp_path: Path) -> None:
+    port = running.rest.url.rpartition(":")[2]
+    complaint = clarion("up", "--data", tmp_path, "--port", port).complaint
+    assert complaint.startswith(f"cannot listen on 127.0.0.1:{port}")
+
+
+def test_where_nothing_has_run_that_is_said(tmp_path: Path) -> None:
     assert "start `clarion up`" in clarion("channels", "--data", tmp_path).complaint
-    with up(tmp_path / "ended") as ended:
-        ended.process.terminate()
-    complaint = clarion("channels", "--data", tmp_path / "ended").complaint
-    assert complaint == f"no API answers at {ended.rest.url}: is `clarion up` running?"

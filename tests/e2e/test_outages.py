@@ -16,6 +16,7 @@ from tests.servers import PrivatePostgres, PrivateRabbit
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]
 
+ROLES = ("api", "fetcher", "router", "router", "worker", "worker")
 BROKER_AWAY_SECONDS = 8
 FOLLOWED = {"/rivers": ["rivers"], "/bridges": ["bridges"], "/both": ["rivers", "bridges"]}
 LAST = "Rivers under bridges, the last"
@@ -24,7 +25,7 @@ LAST = "Rivers under bridges, the last"
 def test_articles_that_come_while_the_broker_is_away_arrive_once_it_is_back(
     private_rabbit: PrivateRabbit, postgresql_url: str, receiver: Receiver
 ) -> None:
-    with installed(postgresql_url, private_rabbit.url) as installation:
+    with installed(postgresql_url, private_rabbit.url, ROLES) as installation:
         rest, pids = installation.rest, installation.pids
         follow_all(rest, receiver)
         source = rest.add_source(serve_feed(receiver, ["Rivers before"]))
@@ -53,7 +54,7 @@ def test_articles_that_come_while_the_broker_is_away_arrive_once_it_is_back(
 def test_messages_that_wait_while_the_database_is_restarted_are_delivered(
     private_postgres: PrivatePostgres, fresh_broker_url: str, receiver: Receiver
 ) -> None:
-    with installed(private_postgres.url, fresh_broker_url) as installation:
+    with installed(private_postgres.url, fresh_broker_url, ROLES) as installation:
         rest, pids = installation.rest, installation.pids
         follow_all(rest, receiver)
         announced: list[str] = []

@@ -10,7 +10,11 @@ import pytest
 from tests.e2e.installation import settings
 from tests.servers import ClarionProcess, free_port
 
+# What takes half a minute to give up begins before all else.
+pytestmark = pytest.mark.usefixtures("waiting")
+
 PATIENCE_SECONDS = 30
+CLOSED = free_port()
 NOWHERE = "postgresql://postgres@127.0.0.1:9/clarion"
 BROKER = "amqp://guest:guest@127.0.0.1:9/"
 SECRET = "a secret key of more than 32 characters"
@@ -59,6 +63,15 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
 
 
 @pytest.fixture(scope="module")
+def waiting() -> Iterator[dict[str, ClarionProcess]]:
+    """Two processes, each of which waits for a server at whose port nothing listens."""
+    database = {**ROLE, "CLARION_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{CLOSED}/clarion"}
+    broker = {"CLARION_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{CLOSED}/"}
+    with ClarionProcess(["router"], database) as router, ClarionProcess(["up", "--port", "0"], broker) as up:
+        yield {"database": router, "broker": up}
+
+
+@pytest.fixture(scope="module")
 def refused() -> Iterator[dict[str, ClarionProcess]]:
     """All of them, started side by side."""
     with ExitStack() as stack:
@@ -85,19 +98,6 @@ def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
     assert sorted(named) == ["CLARION_BACKFILL:", "CLARION_LOG_LEVEL:", "CLARION_PUBLIC_URL:"]
 
 
-@pytest.mark.postgresql
-def test_a_server_that_never_answers_is_named_and_ends_the_start(postgresql_url: str) -> None:
-    closed = free_port()
-    no_database = settings(f"postgresql://postgres@127.0.0.1:{closed}/clarion", BROKER)
-    no_broker = settings(postgresql_url, f"amqp://guest:guest@127.0.0.1:{closed}/")
-    with ClarionProcess(["router"], no_database) as router, ClarionProcess(["api"], no_broker) as api:
-        for process, words in ((router, "the database"), (api, "the broker")):
-            process.wait(expect=1, timeout=2 * PATIENCE_SECONDS)
-            assert process.output == ""
-            process.wait_for_line(rf"^clarion: gave up on {words} after {PATIENCE_SECONDS} s: .*{closed}")
-            assert process.errors.count("\n") == 1, process.errors
-
-
 def test_waiting_for_a_server_ends_when_it_is_told_to() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/clarion"
@@ -106,3 +106,14 @@ def test_waiting_for_a_server_ends_when_it_is_told_to() -> None:
             silent.accept()[0].close()
             router.terminate()
             assert router.errors == ""
+
+
+@pytest.mark.parametrize("server", ["database", "broker"])
+def test_a_server_that_never_answers_is_named_and_ends_the_start(
+    waiting: dict[str, ClarionProcess], server: str
+) -> None:
+    process = waiting[server]
+    process.wait(expect=1, timeout=2 * PATIENCE_SECONDS)
+    assert process.output == ""
+    process.wait_for_line(rf"^clarion: gave up on the {server} after {PATIENCE_SECONDS} s: .*{CLOSED}")
+    assert process.errors.count("\n") == 1, process.errors

@@ -27,6 +27,8 @@ def test_its_folder_is_private_and_its_key_is_shown_once(tmp_path: Path) -> None
         ]
         first.rest.follow("gardening", "http://127.0.0.1:9/hook")
         first.process.terminate()
+    complaint = clarion("channels", "--data", data).complaint
+    assert complaint == f"no API answers at {first.rest.url}: is `clarion up` running?"
     with up(data) as second:
         assert second.process.output.splitlines() == [f"Clarion is up at {second.rest.url}"]
         assert second.rest.key == first.rest.key
@@ -65,10 +67,3 @@ def test_it_ends_while_a_receiver_hangs_and_delivers_when_it_is_back(
             first, second = receiver.wait_for(2, 30, path="/hook")
             assert first.body == second.body
             assert first.header("webhook-id") == second.header("webhook-id")
-
-
-def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
-    with up(tmp_path / "first") as running:
-        port = running.rest.url.rpartition(":")[2]
-        complaint = clarion("up", "--data", tmp_path / "second", "--port", port).complaint
-        assert complaint.startswith(f"cannot listen on 127.0.0.1:{port}")

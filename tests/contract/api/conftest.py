@@ -1,7 +1,7 @@
 """The whole API over each kind of database, with the kinds of channels and sources that there are."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -23,9 +23,7 @@ from core.message import ArticleMessage
 from core.registry import discover
 from core.signing import SecretBox
 from core.store import accounts
-from core.store.engine import Store, open_store
-from core.store.models import Base
-from core.store.schema import migrate
+from core.store.engine import Store
 from router.service import Router
 
 START = datetime.now(UTC).replace(microsecond=0)
@@ -124,30 +122,6 @@ class Api:
         """Be a readiness check."""
         if name in self.failing:
             raise Unavailable(f"secret words about {name}")
-
-
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def migrated_store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """A migrated database, one for all tests of a module."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('api') / 'clarion.db'}"
-    else:
-        url = request.getfixturevalue("database_url")
-    store = open_store(url)
-    migrate(store)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def store(migrated_store: Store) -> Store:
-    """A migrated database with nothing in it."""
-    with migrated_store.write() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(table.delete())
-    return migrated_store
 
 
 @pytest.fixture

@@ -7,8 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.base import STATE_STOPPED
+from apscheduler.triggers.date import DateTrigger
 from sqlalchemy import delete, update
 
 from core.clock import SystemClock
@@ -19,7 +23,7 @@ from core.store.leases import Grant, LeaseLost
 from core.store.models import Source
 from core.store.schema import migrate
 from core.store.sources import NewSource
-from fetcher.scheduling import Duty, LeaderJob, Schedule
+from fetcher.scheduling import Duty, LeaderJob, Schedule, _Scheduler
 
 FIRST, SECOND = Grant("leader", "me", 1), Grant("leader", "me", 2)
 LATER = timedelta(days=1)
@@ -229,6 +233,23 @@ def test_a_poll_that_outlives_its_reign_comes_back_under_the_next(
     eventually(lambda: (source, 2) in polls.seen)
     a_few_looks(schedule, store, polls)
     assert polls.seen.count((source, 1)) == 1
+
+
+class _ShutsDown(ThreadPoolExecutor):  # type: ignore[misc]
+    """An executor to which a job is handed at the very moment of the shutdown."""
+
+    def submit_job(self, job: Any, run_times: Any) -> None:
+        """Let the scheduler be as `shutdown` leaves it first."""
+        self._scheduler.state = STATE_STOPPED
+
+
+def test_a_shutdown_while_jobs_are_handed_out_is_no_error() -> None:
+    scheduler = _Scheduler(executors={"default": _ShutsDown(1)}, timezone="UTC")
+    scheduler.start(paused=True)
+    scheduler.add_job(print, DateTrigger(SystemClock().now(), timezone="UTC"), misfire_grace_time=None)
+    scheduler.resume()
+    eventually(lambda: scheduler.state == STATE_STOPPED)
+    scheduler._thread.join()  # pytest fails the test where the thread has ended with an exception
 
 
 # --- duties

@@ -130,7 +130,7 @@ titles = st.text(st.characters(exclude_categories=()), min_size=1, max_size=400)
 
 
 @given(titles.filter(lambda title: any(c.isalnum() for c in title)), st.integers(1, 5))
-@settings(max_examples=3000)
+@settings(max_examples=50)
 def test_any_title_arrives_in_lines_that_servers_take(title: str, times: int) -> None:
     made = notice(title * times)
     message = compose(made, "reader@example.org", transports())
