@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 
-from api.app import create_app, create_health_app
-
 import fetcher.sources
 import notifiers.channels
+from api.app import create_app, create_health_app
 from api.services import Services
 from clarion.roles import ApiRole, FetcherRole, HealthRole, RouterRole, WorkerRole
 from core.bus.backend import connect_bus

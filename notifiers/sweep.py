@@ -1,8 +1,8 @@
 """The leader's sweep: enqueues what is due, and finds again what was lost on the way."""
 
 import structlog
-from core.bus.ports import TaskQueue
 
+from core.bus.ports import TaskQueue
 from core.clock import Clock
 from core.errors import PublishError
 from core.store import instances, ledger

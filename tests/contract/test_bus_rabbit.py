@@ -124,7 +124,7 @@ def test_a_header_that_the_client_library_cannot_read_costs_no_other_article(
             fresh_broker_url, article("bad").encode(), headers={"at": Milliseconds(2030, 1, 1, tzinfo=UTC)}
         )
         bus.publisher().publish_many([article(name) for name in names[20:]])
-        assert eventually(lambda: set(got) == set(names), 2 * WAIT_SECONDS)
+        assert eventually(lambda: set(got) == set(names), 4 * WAIT_SECONDS)
     assert eventually(lambda: waiting_in(fresh_broker_url, topology.DEAD_QUEUE) == 1)
 
 
