@@ -159,9 +159,7 @@ def run(count: int, few: int, naive: int) -> dict[str, Any]:
         roles = [stack.enter_context(ClarionProcess([role], env)) for role in ("router", "worker")]
         stack.callback(lambda: sys.stderr.write("".join(role.errors for role in roles)))
         publisher = bus.publisher()
-        publisher.publish(article("warm-up", "few"))
-        measure(store, lambda: None, 0)
-        time.sleep(3)
+        measure(store, lambda: publisher.publish(article("warm-up", "few")), few)
         one = measure(store, lambda: publisher.publish(article("one", "everyone")), count)
         many = [article(f"many-{number}", "few") for number in range(20)]
         twenty = measure(store, lambda: _publish_all(publisher, many), 20 * few)
