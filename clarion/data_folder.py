@@ -1,5 +1,6 @@
 """The folder of an embedded installation: database, secret key, and where to find the running process."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -32,6 +33,15 @@ class DataFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(f"--data: cannot make {self.path}: {error}") from error
+
+    def lock(self) -> None:
+        """Keep the folder to this process until it ends; raises ConfigurationError if another has it."""
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise ConfigurationError(f"--data: another Clarion runs on {self.path}") from error
 
     @property
     def database_url(self) -> str:

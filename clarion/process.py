@@ -64,6 +64,9 @@ class Heartbeat:
                 instances.beat(session, self._info, self._clock.now())
         except Unavailable as error:
             log.warning("heartbeat missed", problem=str(error))
+        except Exception:
+            # A process that falls silent loses its claims, so whatever this was, the next beat must come.
+            log.exception("heartbeat missed")
 
     def _run(self) -> None:
         while not self._stop.wait(instances.BEAT_SECONDS):

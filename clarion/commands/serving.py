@@ -43,6 +43,7 @@ def up(data: Path, host: str, port: int) -> None:
     stop = stop_on_signals()
     folder = DataFolder(data)
     folder.ensure()
+    folder.lock()  # SQLite has one writer at a time, which only one process can see to
     key, made = _key_for(folder)
     wiring = Wiring(embedded_settings(folder, key), "up")
     configure_logs(wiring.settings.log_format, wiring.settings.log_level)

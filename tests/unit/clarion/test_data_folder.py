@@ -101,3 +101,9 @@ def test_an_address_that_cannot_be_read_is_none(folder: DataFolder, content: byt
     if content is not None:
         (folder.path / "up.json").write_bytes(content)
     assert folder.address() is None
+
+
+def test_a_folder_serves_one_process_at_a_time(tmp_path: Path) -> None:
+    DataFolder(tmp_path).lock()
+    with pytest.raises(ConfigurationError, match="another Clarion runs"):
+        DataFolder(tmp_path).lock()
