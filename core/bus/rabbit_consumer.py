@@ -18,6 +18,9 @@ from core.bus.rabbit_publisher import ConfirmedPublisher, Outgoing
 from core.errors import PublishError
 
 PREFETCH = 32
+# More than what lost sessions give back, at whose end the message that ended them comes again: it must
+# meet consumers that take one at a time, or its fellows reach the delivery limit with it.
+WIDEN_AFTER = 4 * PREFETCH
 STOP_CHECK_SECONDS = 0.2
 
 log = structlog.get_logger()
@@ -56,7 +59,8 @@ class _Consumption:
         self._inbox: SimpleQueue[Delivery] = SimpleQueue()
         self._outage = False
         self._channel: Any = None
-        self._consuming = self._widened = False
+        self._consuming = False
+        self._acked = 0
         # Publishing needs a connection of its own: one that the broker blocks would keep back acks too.
         self._dead_letters = ConfirmedPublisher(parameters, topology.declare)
         self._connection = RabbitConnection(
@@ -107,20 +111,20 @@ class _Consumption:
 
     def _ready(self, channel: Any) -> None:
         self._channel = channel
-        self._consuming = self._widened = False
+        self._consuming = False
+        self._acked = 0
         channel.add_on_cancel_callback(lambda _: channel.close())
         self._consume()
 
     def _consume(self) -> None:
-        """Begin with one message: if it ends this process or connection, no other is counted with it."""
+        """Begin one by one: if a message ends this process or connection, no other is counted with it."""
         if self._channel is None or self._consuming or self._outage:
             return
         self._consuming = True
         self._channel.basic_consume(topology.ROUTER_QUEUE, self._receive)
 
     def _widen(self) -> None:
-        """After the first message that ended well, take the others with a second consumer tag."""
-        self._widened = True
+        """After many messages that ended well, take others ahead with a second consumer tag."""
         self._channel.basic_qos(prefetch_count=PREFETCH - 1)
         self._channel.basic_consume(topology.ROUTER_QUEUE, self._receive)
 
@@ -131,7 +135,8 @@ class _Consumption:
         if not delivery.channel.is_open:
             return
         delivery.channel.basic_ack(delivery.tag)
-        if not self._widened:
+        self._acked += 1
+        if self._acked == WIDEN_AFTER:
             self._widen()
 
     def _lost(self, _reason: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pika
 
 from core.bus.ports import ArticleConsumer, ArticlePublisher, Bus, Handler
+from core.bus.rabbit_consumer import WIDEN_AFTER
 from core.bus.tasks import TaskWorker, declare_delivery_actors
 from core.errors import PublishError
 from core.message import ArticleMessage, decode
@@ -49,19 +50,20 @@ def consuming(consumer: ArticleConsumer, handler: Handler) -> Iterator[threading
 
 @contextmanager
 def routing(bus: Bus, handler: Handler) -> Iterator[ArticlePublisher]:
-    """Run a consumer that has begun to take articles, and yield a publisher for it."""
-    greeted = threading.Event()
+    """Run a consumer that has taken enough to take articles ahead, and yield a publisher for it."""
+    greetings: list[bytes] = []
     publisher = bus.publisher()
 
     def greet_or_handle(body: bytes) -> None:
         if body == _GREETING.encode():
-            greeted.set()
+            greetings.append(body)
         else:
             handler(body)
 
     with consuming(bus.consumer(), greet_or_handle):
         assert eventually(lambda: _greeting_published(publisher))
-        assert greeted.wait(WAIT_SECONDS)
+        publisher.publish_many([_GREETING] * WIDEN_AFTER)
+        assert eventually(lambda: len(greetings) > WIDEN_AFTER)
         yield publisher
 
 
