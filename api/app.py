@@ -6,6 +6,7 @@ from werkzeug.routing import BaseConverter
 from api import problems
 from api.inputs import BODY_LIMIT
 from api.resources import (
+    account,
     articles,
     channels,
     cluster,
@@ -13,6 +14,7 @@ from api.resources import (
     health,
     keys,
     news,
+    notices,
     short_forms,
     sources,
     subscriptions,
@@ -20,7 +22,19 @@ from api.resources import (
 from api.resources.health import Readiness
 from api.services import EXTENSION, Services
 
-RESOURCES = (channels, subscriptions, sources, articles, news, deliveries, keys, cluster, short_forms)
+RESOURCES = (
+    channels,
+    subscriptions,
+    sources,
+    articles,
+    news,
+    deliveries,
+    notices,
+    account,
+    keys,
+    cluster,
+    short_forms,
+)
 
 
 class IdConverter(BaseConverter):

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.inputs import Input, parse
@@ -12,28 +12,28 @@ from api.ports import ChannelKindPort
 from api.problems import conflict, invalid, not_found
 from api.services import Services
 from api.views import timestamp
+from core.egress import masked_url
 from core.errors import FieldError
 from core.store import channels
 from core.store.channels import NewChannel
 from core.store.models import Channel
 
 SECRET = "secret"  # noqa: S105 (the field's name)
+PUBLIC_KEY = "public_key"
 SHORTEST_RETRY, LONGEST_RETRY = 1, 30 * 86_400
+LOWEST_RATE, HIGHEST_RATE = 0.0001, 1_000  # a second
 
 RetrySeconds = Annotated[int, Field(ge=SHORTEST_RETRY, le=LONGEST_RETRY)]
 RetrySchedule = Annotated[list[RetrySeconds], Field(max_length=30)]
-
-
-def _no_rate_limits(value: object) -> None:
-    if value is not None:
-        raise ValueError("rate limits are not available in this version: leave it out")
+RateLimit = Annotated[float, Field(ge=LOWEST_RATE, le=HIGHEST_RATE, allow_inf_nan=False)]
 
 
 class SharedFields(Input):
     """What every kind of channel has."""
 
-    rate_limit: Annotated[None, BeforeValidator(_no_rate_limits)] = None
+    rate_limit: RateLimit | None = None
     retry_schedule: RetrySchedule | None = None
+    ordering: Literal["any", "strict"] = "any"
 
 
 class ChannelKindField(Input):
@@ -59,7 +59,7 @@ class ChannelSpec:
 
 @dataclass(frozen=True)
 class FoundChannel:
-    """A channel, and the secret to show, which only a new one has."""
+    """A channel, and the secret to show, where one was made just now."""
 
     channel: Channel
     is_new: bool
@@ -72,7 +72,7 @@ def read_spec(services: Services, values: Mapping[str, Any], prefix: str = "") -
     It may resolve names, so call it outside of transactions.
     """
     kind = _kind(services, values, prefix)
-    shared = read_shared(values, prefix)
+    shared = read_shared(kind, values, prefix)
     own = {name: value for name, value in values.items() if name not in {"kind", *SharedFields.model_fields}}
     fields = parse(kind.fields, own, prefix)
     given = {name for name in fields.model_fields_set if getattr(fields, name) is not None}
@@ -80,11 +80,13 @@ def read_spec(services: Services, values: Mapping[str, Any], prefix: str = "") -
     return ChannelSpec(kind, config, shared, frozenset(given | shared.model_fields_set))
 
 
-def read_shared(values: Mapping[str, Any], prefix: str = "") -> SharedFields:
+def read_shared(kind: ChannelKindPort, values: Mapping[str, Any], prefix: str = "") -> SharedFields:
     """Check the fields that every kind has; raises Problem."""
-    return parse(
-        SharedFields, {name: values[name] for name in SharedFields.model_fields if name in values}, prefix
-    )
+    given = {name: values[name] for name in SharedFields.model_fields if name in values}
+    shared = parse(SharedFields, given, prefix)
+    if shared.ordering == "strict" and not getattr(kind, "orderable", False):
+        raise invalid(f"{prefix}ordering", f"channels of the kind {kind.name} have no strict order")
+    return shared
 
 
 def configure(
@@ -132,12 +134,16 @@ def _new_channel(spec: ChannelSpec) -> NewChannel:
         config=spec.config,
         rate_limit=spec.shared.rate_limit,
         retry_schedule=spec.shared.retry_schedule,
+        ordering=spec.shared.ordering,
     )
 
 
 def _differing(services: Services, existing: Channel, spec: ChannelSpec) -> list[str]:
     stored = channels.unseal(services.box, existing)
-    stored |= {"rate_limit": existing.rate_limit, "retry_schedule": existing.retry_schedule}
+    # A field that came with a later version has its default in what was stored before.
+    defaults = {name: known.get_default() for name, known in spec.kind.fields.model_fields.items()}
+    stored = defaults | stored
+    stored |= {name: getattr(existing, name) for name in SharedFields.model_fields}
     wanted = spec.config | spec.shared.model_dump()
     return sorted(name for name in spec.given if wanted.get(name) != stored.get(name))
 
@@ -154,13 +160,21 @@ def channel_view(services: Services, channel: Channel) -> dict[str, Any]:
         **own,
         "rate_limit": channel.rate_limit,
         "retry_schedule": channel.retry_schedule,
+        "ordering": channel.ordering,
+        "failing_since": timestamp(channel.failing_since),
         "created_at": timestamp(channel.created_at),
         "updated_at": timestamp(channel.updated_at),
     }
 
 
+def listed_view(services: Services, channel: Channel) -> dict[str, Any]:
+    """Return a channel as lists show it: what may be a secret in its URL is masked too."""
+    view = channel_view(services, channel)
+    return view | {"url": masked_url(view["url"])} if "url" in view else view
+
+
 def found_view(services: Services, found: FoundChannel) -> dict[str, Any]:
-    """Return a channel as it is shown when it was asked for: with the secret if it is new."""
+    """Return a channel as it is shown when it was asked for: with the secret if that is new."""
     view = channel_view(services, found.channel)
     return view | {SECRET: found.secret} if found.secret else view
 

@@ -1,11 +1,13 @@
 """What the API asks of other rooms; wiring hands it in."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from core.egress import EgressPolicy
+from core.errors import Reason
 from core.store.states import ChannelState
 
 
@@ -27,6 +29,27 @@ class ChannelKindPort(Protocol):
         """Return what may be shown of a configuration."""
 
 
+@runtime_checkable
+class SigningKindPort(ChannelKindPort, Protocol):
+    """A kind whose channels each have a key of their own that signs what is sent.
+
+    The key shown once is `secret` in a configuration; one that is no secret is `public_key` in the view.
+    """
+
+    def rotate(
+        self, config: Mapping[str, Any], secret: str | None, now: datetime, overlap: timedelta
+    ) -> dict[str, Any]:
+        """Return a configuration with a new key; the old one signs too until `overlap` has passed.
+
+        Raises FieldError naming what is wrong with a given secret.
+        """
+
+    def carry_keys(
+        self, stored: Mapping[str, Any], config: Mapping[str, Any], now: datetime, overlap: timedelta
+    ) -> dict[str, Any]:
+        """Return a changed configuration with the stored one's keys, unless it is signed otherwise now."""
+
+
 class SourceKindPort(Protocol):
     """A kind of source, as far as the API makes and shows sources."""
 
@@ -40,3 +63,34 @@ class SourceKindPort(Protocol):
 
     def check(self, url: str) -> None:
         """Raise ValueError, in words for people, if `url` cannot be a source of this kind."""
+
+
+class Trial(Protocol):
+    """What came of sending a sample."""
+
+    @property
+    def status(self) -> int | None:
+        """The status that was answered."""
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it was not delivered; None if it was."""
+
+    @property
+    def detail(self) -> str | None:
+        """What went wrong, in words for people."""
+
+    @property
+    def duration_ms(self) -> int:
+        """How long it took."""
+
+    @property
+    def excerpt(self) -> str | None:
+        """The beginning of the answer."""
+
+
+class ChannelTester(Protocol):
+    """Sends a sample to a channel, as deliveries are sent."""
+
+    def test(self, kind_name: str, config: Mapping[str, Any]) -> Trial:
+        """Send now and wait for the answer; never raises for what the other side does."""

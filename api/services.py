@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import BoundedSemaphore, Semaphore
 from typing import cast
 
 from flask import current_app
 
-from api.ports import ChannelKindPort, SourceKindPort
+from api.ports import ChannelKindPort, ChannelTester, SourceKindPort
 from core.bus.ports import ArticlePublisher
 from core.clock import Clock
 from core.egress import EgressPolicy
@@ -14,22 +16,35 @@ from core.signing import SecretBox
 from core.store.engine import Store
 
 EXTENSION = "clarion"
+TESTS_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
 class Services:
-    """The API's dependencies; each check of `readiness` raises Unavailable while its server is away."""
+    """The API's dependencies; each check of `readiness` raises Unavailable while its server is away.
+
+    A rotated secret goes on signing, beside the new one, for `secret_overlap_seconds`.
+    """
 
     store: Store
     clock: Clock
     box: SecretBox
     channel_kinds: Mapping[str, ChannelKindPort]
+    channel_tester: ChannelTester
     source_kinds: Mapping[str, SourceKindPort]
     egress: EgressPolicy
     publisher: ArticlePublisher
     readiness: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     public_url: str = ""
+    secret_overlap_seconds: int = 86_400
     version: str = ""
+    # Each test holds a thread of the server for as long as the receiver takes.
+    test_slots: Semaphore = field(default_factory=lambda: BoundedSemaphore(TESTS_AT_ONCE))
+
+    @property
+    def secret_overlap(self) -> timedelta:
+        """How long a rotated secret goes on signing."""
+        return timedelta(seconds=self.secret_overlap_seconds)
 
 
 def services() -> Services:

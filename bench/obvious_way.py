@@ -1,6 +1,6 @@
 """The obvious way to push: a Dramatiq message per delivery, `requests.post`, and a row updated with the ORM.
 
-Run as a module it is the worker, one process of 8 threads, that the benchmark measures.
+Run as a module it is the worker, one process of 8 threads, that the benchmarks measure.
 """
 
 import json
@@ -8,14 +8,19 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import dramatiq
 import requests
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
-from sqlalchemy import Integer, Text, create_engine, func, select
+from sqlalchemy import Engine, Integer, Text, create_engine, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from tests.servers.process import Startable
+
 THREADS = 8
+POLL_SECONDS = 0.05
+READY = "ready"
 BODY = json.dumps({"type": "article.published", "data": {"article": {"title": "News", "summary": "x" * 600}}})
 
 
@@ -36,7 +41,7 @@ class Push(Base):
 
 def declare(database: str, broker_url: str) -> tuple[dramatiq.Broker, "dramatiq.Actor[[int], None]"]:
     """Return the broker and the actor that makes one delivery."""
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), pool_size=THREADS)
+    engine = _engine(database)
     broker = RabbitmqBroker(url=broker_url, confirm_delivery=True)
 
     def push(push_id: int) -> None:
@@ -49,34 +54,66 @@ def declare(database: str, broker_url: str) -> tuple[dramatiq.Broker, "dramatiq.
     return broker, dramatiq.actor(broker=broker, queue_name="obvious", actor_name="push")(push)
 
 
-def obvious_way(database: str, broker_url: str, sink_url: str, count: int) -> float:
-    """Return its deliveries per second, from the first message enqueued to the last row delivered."""
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
-    Base.metadata.create_all(engine)
-    with Session(engine) as session:
-        session.add_all(Push(id=number, url=f"{sink_url}/obvious/{number}") for number in range(count))
-        session.commit()
-    command = [sys.executable, "-m", "bench.obvious_way"]
-    environment = os.environ | {"BENCH_DATABASE": database, "BENCH_BROKER": broker_url}
-    broker, actor = declare(database, broker_url)
-    with subprocess.Popen(command, env=environment) as worker:
-        try:
-            time.sleep(4)
-            started = time.perf_counter()
-            for number in range(count):
-                actor.send(number)
-            while _pending(engine):
-                time.sleep(0.05)
-            return count / (time.perf_counter() - started)
-        finally:
-            worker.terminate()
-            broker.close()
-            engine.dispose()
+class ObviousWay(Startable):
+    """Its worker as a process, running inside a `with` block, on a database and a virtual host of its own."""
+
+    def __init__(self, database: str, broker_url: str) -> None:
+        self._environment = os.environ | {"BENCH_DATABASE": database, "BENCH_BROKER": broker_url}
+        self._engine = _engine(database)
+        self._broker, self._actor = declare(database, broker_url)
+        self._worker: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Make the table, and start the worker; returns once it takes messages."""
+        Base.metadata.create_all(self._engine)
+        command = [sys.executable, "-m", "bench.obvious_way"]
+        self._worker = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
+        if not self._worker.stdout or self._worker.stdout.readline().strip() != READY:
+            raise SystemExit("the obvious way did not start")
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker:
+            self._worker.terminate()
+            self._worker.communicate()
+        self._broker.close()
+        self._engine.dispose()
+
+    def add(self, urls: Sequence[str]) -> list[int]:
+        """Insert a row for each delivery; return their numbers."""
+        with Session(self._engine) as session:
+            rows = [Push(url=url) for url in urls]
+            session.add_all(rows)
+            session.flush()
+            numbers = [row.id for row in rows]
+            session.commit()
+        return numbers
+
+    def send(self, numbers: Sequence[int]) -> None:
+        """Enqueue a message for each delivery."""
+        for number in numbers:
+            self._actor.send(number)
+
+    def wait(self) -> None:
+        """Wait until the last row is delivered."""
+        while self._pending():
+            time.sleep(POLL_SECONDS)
+
+    def per_second(self, urls: Sequence[str]) -> float:
+        """Return its deliveries per second, from the first message enqueued to the last row delivered."""
+        numbers = self.add(urls)
+        started = time.perf_counter()
+        self.send(numbers)
+        self.wait()
+        return len(numbers) / (time.perf_counter() - started)
+
+    def _pending(self) -> int:
+        with Session(self._engine) as session:
+            return session.execute(select(func.count()).where(Push.state == "pending")).scalar_one()
 
 
-def _pending(engine: object) -> int:
-    with Session(engine) as session:  # type: ignore[arg-type]
-        return session.execute(select(func.count()).where(Push.state == "pending")).scalar_one()
+def _engine(database: str) -> Engine:
+    return create_engine(database.replace("postgresql://", "postgresql+psycopg://"), pool_size=THREADS)
 
 
 def main() -> None:
@@ -84,6 +121,7 @@ def main() -> None:
     broker, _actor = declare(os.environ["BENCH_DATABASE"], os.environ["BENCH_BROKER"])
     worker = dramatiq.Worker(broker, worker_threads=THREADS)
     worker.start()
+    print(READY, flush=True)
     try:
         while True:
             time.sleep(3_600)

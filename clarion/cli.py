@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from clarion.commands import deliveries, doctor, keys, publishing, serving, sources, subscribing
+from clarion.commands import channels, deliveries, doctor, keys, publishing, serving, sources, subscribing
 from clarion.demo.command import demo
 from clarion.wiring import VERSION
 from core.errors import ClarionError
@@ -27,7 +27,7 @@ for command in (
     doctor.doctor,
     keys.keys,
     sources.sources,
-    subscribing.channels,
+    channels.channels,
     subscribing.subscribe,
     publishing.publish,
     deliveries.deliveries,

@@ -1,6 +1,7 @@
 """The four roles: each starts its threads, and stops them in order."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -135,9 +136,12 @@ class WorkerRole:
 
     def start(self) -> None:
         """Begin to take batches."""
+        self._service.start()
         self._worker.start()
 
     def stop(self) -> None:
         """Finish what is under way, and give the rest back."""
-        self._worker.stop(STOP_SECONDS - 2)
-        self._service.close(patience_seconds=0.5)
+        until = time.monotonic() + STOP_SECONDS
+        self._service.begin_to_stop()
+        self._worker.stop(STOP_SECONDS / 4)
+        self._service.close(until - time.monotonic() - 1.0)

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 
@@ -14,7 +15,7 @@ from clarion.roles import ApiRole, FetcherRole, HealthRole, RouterRole, WorkerRo
 from core.bus.backend import connect_bus
 from core.bus.ports import Bus
 from core.clock import SystemClock
-from core.egress import EgressPolicy, guarded_session
+from core.egress import EgressPolicy, Transfer, guarded_session
 from core.errors import ConfigurationError
 from core.ids import new_id
 from core.registry import discover
@@ -30,15 +31,19 @@ from fetcher.scheduling import LeaderJob, Schedule
 from fetcher.sources.base import SourceKind
 from fetcher.spacing import HostSpacing
 from notifiers.channels.base import ChannelKind, Transports
-from notifiers.delivery import DeliveryService
+from notifiers.delivery import DeliveryService, DeliverySettings
+from notifiers.lines import Bounds
 from notifiers.mailer import mail_transport
+from notifiers.owner_notices import Installation, OwnerNotices
 from notifiers.rendering import template_environment
 from notifiers.sweep import Sweep
+from notifiers.testing import ChannelTester
 from router.service import Router
 
 VERSION = version("clarion")
 SWEEP_SECONDS = 0.5
 OUTBOX_SECONDS = 1.0
+NOTICES_SECONDS = 5.0
 PARTITIONS_SECONDS = 3_600.0
 
 
@@ -78,7 +83,7 @@ class Wiring:
     @cached_property
     def egress(self) -> EgressPolicy:
         """What may be contacted for users."""
-        return EgressPolicy(self.settings.egress_allow)
+        return EgressPolicy(self.settings.egress_allow, self.settings.egress_ports)
 
     @cached_property
     def channel_kinds(self) -> dict[str, ChannelKind]:
@@ -110,8 +115,12 @@ class Wiring:
             source_kinds=self.source_kinds,
             egress=self.egress,
             publisher=self.bus.publisher(),
+            channel_tester=ChannelTester(
+                self.channel_kinds, lambda: Transfer(self.egress, self._user_agent), self._transports()
+            ),
             readiness=self.readiness,
             public_url=self.settings.public_url or f"http://{host}:{port}",
+            secret_overlap_seconds=self.settings.secret_overlap_seconds,
             version=VERSION,
         )
         return ApiRole(create_app(services), host, port)
@@ -145,8 +154,19 @@ class Wiring:
         return [
             LeaderJob("sweep", sweep, SWEEP_SECONDS),
             LeaderJob("outbox", self._outbox, OUTBOX_SECONDS),
+            LeaderJob("notices", self._owner_notices(), NOTICES_SECONDS),
             LeaderJob("partitions", lambda _grant: ensure_partitions_ahead(self.store), PARTITIONS_SECONDS),
         ]
+
+    def _owner_notices(self) -> OwnerNotices:
+        return OwnerNotices(
+            self.store,
+            self.channel_kinds,
+            self._transports(),
+            self.box,
+            Transfer(self.egress, self._user_agent).perform,
+            Installation(self.settings.contact, self.settings.public_url),
+        )
 
     def router(self) -> RouterRole:
         """Return the role that matches articles."""
@@ -156,11 +176,16 @@ class Wiring:
         """Return the role that pushes."""
         service = DeliveryService(
             self.store,
+            self.bus.task_queue(),
             self.channel_kinds,
             self._transports(),
             self.box,
             instance=self.instance.id,
-            retry_schedule=self.settings.retry_schedule,
+            settings=DeliverySettings(
+                self.settings.retry_schedule,
+                timedelta(days=self.settings.failing_days),
+                Bounds(total=self.settings.worker_connections),
+            ),
             clock=self.clock,
         )
         return WorkerRole(self.bus.task_broker, service, self.settings.worker_threads)
@@ -174,6 +199,7 @@ class Wiring:
             templates=template_environment(),
             egress=self.egress,
             clock=self.clock,
+            user_agent=self._user_agent,
         )
 
     @property

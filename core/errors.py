@@ -49,6 +49,7 @@ class Reason(StrEnum):
     STATUS_4XX = "status_4xx"
     STATUS_5XX = "status_5xx"
     GONE = "gone"
+    FAILING = "failing"
     THROTTLED = "throttled"
     TOO_LARGE = "too_large"
     REJECTED = "rejected"

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from core.errors import ConfigurationError
+from core.mail_address import normalized
 
 PREFIX = "CLARION_"
 DEFAULT_RETRY_SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -42,6 +43,13 @@ Networks = Annotated[
     tuple[Network, ...], NoDecode, BeforeValidator(_networks), BeforeValidator(_comma_separated)
 ]
 Schedule = Annotated[tuple[Seconds, ...], NoDecode, Field(max_length=30), BeforeValidator(_comma_separated)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Ports = Annotated[
+    Annotated[frozenset[Port], Field(min_length=1)] | None,
+    NoDecode,
+    BeforeValidator(_comma_separated),
+    BeforeValidator(_blank_is_unset),
+]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
 
@@ -58,13 +66,18 @@ class Settings(BaseSettings):
     public_url: OptionalText = None
     smtp_url: OptionalSecret = None
     mail_from: OptionalText = None
+    contact: OptionalText = None
     newsapi_key: OptionalSecret = None
     egress_allow: Networks = ()
+    egress_ports: Ports = None
     retry_schedule: Schedule = DEFAULT_RETRY_SCHEDULE
+    secret_overlap_seconds: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
     host_spacing_seconds: Annotated[float, Field(ge=0, le=3_600)] = 1.0
     lease_seconds: Annotated[float, Field(ge=1, le=300)] = 6.0
     backfill: Annotated[int, Field(ge=0, le=500)] = 10
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
+    worker_connections: Annotated[int, Field(ge=8, le=512)] = 256
+    failing_days: Annotated[float, Field(gt=0, le=365)] = 5.0
     health_port: Annotated[int | None, Field(ge=0, le=65_535), BeforeValidator(_blank_is_unset)] = None
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -100,6 +113,11 @@ class Settings(BaseSettings):
                 raise ValueError("must be one address, as in: Clarion <news@example.com>")
         return value
 
+    @field_validator("contact")
+    @classmethod
+    def _bare_address(cls, value: str | None) -> str | None:
+        return normalized(value) if value is not None else None
+
     @field_validator("public_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
@@ -116,6 +134,8 @@ class Settings(BaseSettings):
             )
         if self.smtp_url and not self.mail_from:
             raise ValueError("CLARION_MAIL_FROM: required with CLARION_SMTP_URL: the address mail comes from")
+        if self.contact and not self.smtp_url:
+            raise ValueError("CLARION_SMTP_URL: required with CLARION_CONTACT, which is told by mail")
         return self
 
     @property

@@ -1,51 +1,78 @@
-"""Delivering a batch: claimed in one statement, sent side by side, finished as results come in."""
+"""Delivering: a batch is claimed and prepared in one transaction and handed on; results are written apart."""
 
-import random
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from core.bus.ports import TaskQueue
 from core.clock import Clock
+from core.dispatch import Dispatcher
 from core.errors import Reason, Unavailable
 from core.ids import new_id
 from core.signing import SecretBox, UndecryptableSecret
-from core.store import channels as stored_channels
-from core.store import ledger
+from core.store import batches, claims, ledger, turns
 from core.store.articles import article_json
+from core.store.batches import Batch
+from core.store.claims import Claimed, Finished
 from core.store.engine import Store
-from core.store.ledger import Claimed, Finished
-from core.store.models import Article, ArticleVersion, Channel
+from core.store.models import Article, ArticleVersion
 from core.store.states import ChannelState, DeliveryState
 from core.store.subscriptions import existing
-from notifiers.channels.base import ChannelKind, Transports
-from notifiers.notice import Notice, notice_of
-from notifiers.outcome import Attempt, Outcome, conclude
+from notifiers import admission
+from notifiers.admission import Admitted
+from notifiers.channels.base import CONNECT_SECONDS, TRANSFER_SECONDS, ChannelKind, Transports
+from notifiers.engine import Push, Pushed, PushEngine
+from notifiers.finishing import Claim, Ended, Finisher, Job
+from notifiers.lines import Bounds
+from notifiers.notice import Notice, article_bytes, json_ready, notice_of, webhook_body
+from notifiers.opened import ChannelRow, Opened, OpenedChannels, channel_rows
+from notifiers.outcome import Outcome, push_outcome
+from notifiers.pacing import LEAD
 
 log = structlog.get_logger()
 
+JOBS_AT_ONCE = 8000
 PARALLEL_SENDS = 32
-GATHER_SECONDS = 0.02  # results that come together are written together
-FINISH_SECONDS = 30.0
-RENEW_SECONDS = ledger.CLAIM_LENGTH.total_seconds() / 3
 DATABASE_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Job:
-    """A claimed delivery with everything that sending it needs."""
+class ArticleForms:
+    """An article as it is sent: JSON-ready, and serialised once for all its deliveries."""
 
-    claimed: Claimed
-    channel: Channel
-    schedule: tuple[int, ...]
-    notice: Notice
+    article: dict[str, Any]
+    serialised: bytes
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A claimed batch with all that sending it needs."""
+
+    claim: Claim
+    rows: list[Claimed]
+    channels: dict[str, ChannelRow]
+    articles: dict[tuple[str, int], ArticleForms]
+    promoted: list[Batch]
+
+
+@dataclass(frozen=True)
+class DeliverySettings:
+    """What an installation decides about delivering; the last three are those of `Transfer`."""
+
+    retry_schedule: tuple[int, ...]
+    failing_patience: timedelta = timedelta(days=5)
+    bounds: Bounds = Bounds()  # noqa: RUF009 (frozen)
+    connect_seconds: float = CONNECT_SECONDS
+    total_seconds: float = TRANSFER_SECONDS
+    ca_file: str | None = None
 
 
 class DeliveryService:
@@ -54,162 +81,218 @@ class DeliveryService:
     def __init__(
         self,
         store: Store,
+        tasks: TaskQueue,
         kinds: Mapping[str, ChannelKind],
         transports: Transports,
         box: SecretBox,
         *,
         instance: str,
-        retry_schedule: tuple[int, ...],
+        settings: DeliverySettings,
         clock: Clock,
     ) -> None:
-        self._store, self._kinds, self._transports, self._box = store, kinds, transports, box
-        self._instance, self._schedule, self._clock = instance, retry_schedule, clock
-        self._chance = random.Random()
+        self._store, self._transports, self._clock = store, transports, clock
+        self._instance, self._schedule = instance, settings.retry_schedule
+        self._opened = OpenedChannels(kinds, box)
+        self._dispatcher = Dispatcher(store, tasks)
+        self._finisher = Finisher(store, self._dispatcher, clock, failing_patience=settings.failing_patience)
+        self._engine: PushEngine[Job] = PushEngine(
+            transports.egress,
+            self._pushed,
+            clock,
+            user_agent=transports.user_agent,
+            bounds=settings.bounds,
+            connect_seconds=settings.connect_seconds,
+            total_seconds=settings.total_seconds,
+            ca_file=settings.ca_file,
+        )
         self._pool = ThreadPoolExecutor(PARALLEL_SENDS, thread_name_prefix="send")
         self._stopping = threading.Event()
-        self._idle = threading.Condition()
-        self._active = 0
 
-    def deliver(self, day_text: str, ids: list[str]) -> None:
-        """Send what of a batch is pending and due; what is not finished at the end is pending again."""
-        if self._stopping.is_set():
-            return  # the sweep enqueues it again
-        day, claim_id = date.fromisoformat(day_text), new_id("clm")
-        with self._idle:
-            self._active += 1
-        try:
-            self._send_all(self._claim(day, ids, claim_id), day, claim_id)
-        except Unavailable as error:
-            # The claim's deadline, or the sweep, brings the rest back.
-            log.warning("batch left to the sweep", problem=str(error), deliveries=len(ids))
-        except Exception:
-            log.exception("batch left to the sweep", deliveries=len(ids))
-        finally:
-            with self._idle:
-                self._active -= 1
-                self._idle.notify_all()
+    def start(self) -> None:
+        """Begin to push and to write."""
+        self._finisher.start()
+        self._engine.start()
+
+    def deliver(self, batch_id: str, _ids: list[str]) -> None:
+        """Claim a batch and begin to send it; returns once all of it is under way."""
+        taken = None
+        if self._finisher.wait_for_room(JOBS_AT_ONCE, self._stopping):
+            taken = self._claim_once_possible(batch_id)
+        if taken is not None:
+            self._dispatcher.enqueue(taken.promoted)
+            self._begin(taken)
+        elif self._stopping.is_set():
+            self._dispatcher.give_back([batch_id])
+
+    def _claim_once_possible(self, batch_id: str) -> Taken | None:
+        """Claim a batch, waiting while the database is away: until then its message is kept."""
+        while True:
+            try:
+                return self._claim(batch_id)
+            except Unavailable as error:
+                log.warning("batch waits for the database", batch=batch_id, problem=str(error))
+            if self._stopping.wait(DATABASE_RETRY_SECONDS):
+                return None
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until all that was begun is written; False when it takes longer than `seconds`."""
+        return self._finisher.wait_until_idle(seconds)
+
+    def begin_to_stop(self) -> None:
+        """Begin nothing new."""
+        self._stopping.set()
 
     def close(self, patience_seconds: float) -> None:
-        """Begin nothing new, wait for what is under way, and give back what is unfinished by then."""
-        self._stopping.set()
-        with self._idle:
-            self._idle.wait_for(lambda: self._active == 0, patience_seconds)
-        self._pool.shutdown(wait=False)
+        """Wait for what is under way, and give back what is unfinished by then."""
+        self.begin_to_stop()
+        until = time.monotonic() + patience_seconds
+        self._engine.stop(patience_seconds)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._finisher.stop(max(0.5, until - time.monotonic()))
         try:
             with self._store.write() as session:
-                returned = ledger.return_claims_of(session, self._instance, self._clock.now())
+                returned = claims.return_claims_of(session, self._instance)
         except Unavailable as error:
             log.warning("claims were not given back and will expire", problem=str(error))
             return
         if returned:
             log.info("unfinished deliveries given back", deliveries=returned)
 
-    def _claim(self, day: date, ids: list[str], claim_id: str) -> list[Job]:
-        now = self._clock.now()
+    def _claim(self, batch_id: str) -> Taken | None:
+        now, claim_id = self._clock.now(), new_id("clm")
         with self._store.write() as session:
-            claimed = ledger.claim(session, day, ids, claim_id, self._instance, now)
-            if not claimed:
-                return []
-            channels = _channels(session, claimed)
-            living = existing(session, (id_ for row in claimed for id_, _query in row.matched))
-            refused = [r for row in claimed if (r := _refusal(row, channels.get(row.channel_id), living))]
-            ledger.finish(session, day, claim_id, refused, now)
-            articles = _articles(session, claimed)
-        left_out = {result.id for result in refused}
-        return [
-            self._job(row, channels[row.channel_id], articles[(row.article_id, row.version)])
-            for row in claimed
-            if row.id not in left_out
-        ]
+            claimed = claims.claim(session, batch_id, claim_id, self._instance, now, LEAD)
+            if claimed is None:
+                return None
+            lane, rows = claimed
+            channels = channel_rows(session, {row.channel_id for row in rows})
+            rows = _without_refused(session, rows, channels, claim_id, now)
+            articles = _articles(session, rows)
+            if not rows:
+                claims.end(session, [claim_id])
+            promoted = batches.promote(session, [lane], now)
+        self._release_resumed([one.id for one in channels.values() if one.state != ChannelState.ACTIVE])
+        return Taken(Claim(claim_id, len(rows)), rows, channels, articles, promoted)
 
-    def _job(self, row: Claimed, channel: Channel, article: dict[str, Any]) -> Job:
-        return Job(
-            claimed=row,
-            channel=channel,
-            schedule=tuple(channel.retry_schedule) if channel.retry_schedule is not None else self._schedule,
-            notice=notice_of(row, article),
+    def _release_resumed(self, channel_ids: Sequence[str]) -> None:
+        """Let go what was held here while its channel was being resumed, which could not see it yet."""
+        if not channel_ids:
+            return
+        with self._store.write() as session:
+            for channel in turns.lock(session, channel_ids):
+                if channel.state == ChannelState.ACTIVE:
+                    ledger.release_channel(session, channel.id, self._clock.now())
+
+    def _begin(self, taken: Taken) -> None:
+        try:
+            admitted = admission.admit(self._store, taken.claim.id, taken.rows, taken.channels)
+        except Unavailable as error:
+            log.warning("batch left to its claim's end", problem=str(error))
+            return  # as nobody keeps the claim, it ends within a minute
+        taken.claim.left = len(admitted)
+        self._finisher.expect(taken.claim)
+        pushes: list[Push[Job]] = []
+        for one in admitted:
+            self._prepare(taken, one, pushes)
+        self._engine.submit(pushes)
+
+    def _prepare(self, taken: Taken, one: Admitted, pushes: list[Push[Job]]) -> None:
+        row = one.claimed
+        channel = taken.channels[row.channel_id]
+        schedule = self._schedule if channel.retry_schedule is None else channel.retry_schedule
+        job = Job(row, taken.claim, channel, schedule)
+        try:
+            opened = self._opened.open(channel)
+        except (UndecryptableSecret, ValueError) as error:
+            log.error("a channel cannot be read", channel=channel.id, problem=str(error))
+            self._ended(job, Outcome(Reason.MISCONFIGURED, excerpt=str(error)), self._clock.now())
+            return
+        forms = taken.articles.get((row.article_id, row.version))
+        if forms is None:
+            log.error("an article is gone", delivery=row.id, article=row.article_id, version=row.version)
+            self._ended(job, Outcome(Reason.INTERNAL, excerpt="the article is gone"), self._clock.now())
+            return
+        notice = notice_of(row, forms.article)
+        if opened.pusher is None:
+            self._pool.submit(self._send, job, opened, notice, one.not_before)
+            return
+        suspect = row.attempts > 0 or channel.failing_since is not None
+        body = webhook_body(notice, forms.serialised)
+        pushes.append(
+            Push(row.id, channel.id, opened.origin, opened.pusher, body, job, suspect, one.not_before)
         )
 
-    def _send_all(self, jobs: list[Job], day: date, claim_id: str) -> None:
-        waiting = {self._pool.submit(self._send, job) for job in jobs}
-        renew_at = time.monotonic() + RENEW_SECONDS
-        while waiting:
-            wait(waiting, timeout=RENEW_SECONDS, return_when=FIRST_COMPLETED)
-            done, waiting = wait(waiting, timeout=GATHER_SECONDS)
-            self._finish(day, claim_id, [result for future in done if (result := future.result())])
-            if time.monotonic() >= renew_at:
-                self._renew(claim_id)
-                renew_at = time.monotonic() + RENEW_SECONDS
+    def _pushed(self, pushed: Sequence[Pushed[Job]]) -> None:
+        """Take results from the engine's thread."""
+        self._finisher.put(
+            [
+                Ended(one.push.job, push_outcome(one.answer, one.started_at), one.started_at, one.duration_ms)
+                if one.answer is not None
+                else Ended(one.push.job, None, one.started_at, wait=one.wait)
+                for one in pushed
+            ]
+        )
 
-    def _send(self, job: Job) -> Finished | None:
+    def _send(self, job: Job, opened: Opened, notice: Notice, not_before: float | None) -> None:
+        """Send once, in a thread of the pool; what is wrong with one channel costs the others nothing."""
+        if not_before is not None:
+            self._stopping.wait(max(0.0, not_before - time.monotonic()))
         if self._stopping.is_set():
-            return None
+            return  # given back with the claim
         started_at, started = self._clock.now(), time.monotonic()
-        outcome = self._try(job)
-        duration_ms = int((time.monotonic() - started) * 1_000)
-        attempt = Attempt(job.claimed.id, job.claimed.attempts + 1, started_at, duration_ms, outcome)
-        return conclude(attempt, job.schedule, self._clock.now(), self._chance)
-
-    def _try(self, job: Job) -> Outcome:
-        """Send once; what is wrong with one channel must not cost the others of its batch anything."""
-        kind = self._kinds.get(job.channel.kind)
-        if kind is None:
-            return Outcome(Reason.MISCONFIGURED, excerpt=f"channels of kind {job.channel.kind} are not known")
         try:
-            config = stored_channels.unseal(self._box, job.channel)
-            return kind.send(job.notice, config, self._transports)
-        except UndecryptableSecret as error:
-            log.error("a channel cannot be read", channel=job.channel.id, problem=str(error))
-            return Outcome(Reason.MISCONFIGURED, excerpt=str(error))
+            outcome = opened.sender.send(notice, opened.config, self._transports) if opened.sender else None
         except Exception:
-            log.exception("a channel failed in itself", channel=job.channel.id, kind=kind.name)
-            return Outcome(Reason.INTERNAL)
+            log.exception("a channel failed in itself", channel=job.channel.id, kind=job.channel.kind)
+            outcome = Outcome(Reason.INTERNAL)
+        self._ended(job, outcome, started_at, int((time.monotonic() - started) * 1_000))
 
-    def _finish(self, day: date, claim_id: str, results: Sequence[Finished]) -> None:
-        """Write results, trying again while the database is away: a result that is lost is sent twice."""
-        deadline = time.monotonic() + FINISH_SECONDS
-        while results:
-            try:
-                with self._store.write() as session:
-                    ledger.finish(session, day, claim_id, results, self._clock.now())
-                return
-            except Unavailable:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(DATABASE_RETRY_SECONDS)
-
-    def _renew(self, claim_id: str) -> None:
-        try:
-            with self._store.write() as session:
-                ledger.renew_claim(session, claim_id, self._clock.now())
-        except Unavailable as error:
-            log.warning("a claim was not renewed", problem=str(error))
+    def _ended(self, job: Job, outcome: Outcome | None, started_at: datetime, duration_ms: int = 0) -> None:
+        self._finisher.put([Ended(job, outcome, started_at, duration_ms)])
 
 
-def _channels(session: Session, claimed: Iterable[Claimed]) -> dict[str, Channel]:
-    ids = {row.channel_id for row in claimed}
-    rows = session.execute(select(Channel).where(Channel.id.in_(ids))).scalars()
-    return {channel.id: channel for channel in rows}
+def _without_refused(
+    session: Session, rows: list[Claimed], channels: Mapping[str, ChannelRow], claim_id: str, now: datetime
+) -> list[Claimed]:
+    """Write off what must not be sent after all, and return the rest."""
+    matched = {id_ for row in rows for id_, _query in row.matched}
+    living = existing(session, matched)
+    active = len(channels) > 0 and all(channel.state == ChannelState.ACTIVE for channel in channels.values())
+    if active and len(living) == len(matched) and {row.channel_id for row in rows} == channels.keys():
+        return rows
+    refused = [
+        refusal for row in rows if (refusal := _refusal(row, channels.get(row.channel_id), living, claim_id))
+    ]
+    claims.finish(session, refused, now)
+    left_out = {refusal.id for refusal in refused}
+    return [row for row in rows if row.id not in left_out]
 
 
-def _articles(session: Session, claimed: Iterable[Claimed]) -> dict[tuple[str, int], dict[str, Any]]:
-    keys = {(row.article_id, row.version) for row in claimed}
+def _articles(session: Session, rows: Iterable[Claimed]) -> dict[tuple[str, int], ArticleForms]:
+    keys = {(row.article_id, row.version) for row in rows}
     statement = (
         select(Article, ArticleVersion)
         .join(ArticleVersion, ArticleVersion.article_id == Article.id)
         .where(tuple_(ArticleVersion.article_id, ArticleVersion.version).in_(keys))
     )
-    rows = session.execute(statement)
-    return {(article.id, version.version): article_json(article, version) for article, version in rows}
+    forms: dict[tuple[str, int], ArticleForms] = {}
+    for article, version in session.execute(statement):
+        ready = json_ready(article_json(article, version))
+        forms[(article.id, version.version)] = ArticleForms(ready, article_bytes(ready))
+    return forms
 
 
-def _refusal(row: Claimed, channel: Channel | None, living: set[str]) -> Finished | None:
+def _refusal(row: Claimed, channel: ChannelRow | None, living: set[str], claim_id: str) -> Finished | None:
     """Tell why a claimed row must not be sent after all, if so."""
+
+    def refused(state: DeliveryState, reason: Reason | None) -> Finished:
+        return Finished(row.id, row.article_day, claim_id, state, reason, step=row.step)
+
     if channel is None:
-        return Finished(row.id, DeliveryState.CANCELLED, Reason.CHANNEL_DELETED)
+        return refused(DeliveryState.CANCELLED, Reason.CHANNEL_DELETED)
     all_listed = row.matched_total == len(row.matched)
     if all_listed and not any(id_ in living for id_, _query in row.matched):
-        return Finished(row.id, DeliveryState.CANCELLED, Reason.UNSUBSCRIBED)
+        return refused(DeliveryState.CANCELLED, Reason.UNSUBSCRIBED)
     if channel.state != ChannelState.ACTIVE:
-        return Finished(row.id, DeliveryState.HELD, None)
+        return refused(DeliveryState.HELD, None)
     return None

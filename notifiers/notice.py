@@ -1,20 +1,24 @@
 """What a channel is told: one article, why it matched, and the JSON form that webhooks get."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 from core.clock import rfc3339
-from core.store.ledger import Claimed
+from core.store.claims import Claimed
 from core.text import shorten
+
+# The deliveries of one article are made at the same moment.
+_timestamp = lru_cache(maxsize=256)(rfc3339)
 
 BODY_LIMIT = 20_000
 QUERY_LIMIT = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Notice:
     """One delivery's content; `article` is JSON-ready."""
 
@@ -27,12 +31,12 @@ class Notice:
 
 
 def notice_of(delivery: Claimed, article: dict[str, Any]) -> Notice:
-    """Combine a ledger row with its article."""
+    """Combine a ledger row with its article, which is JSON-ready."""
     return Notice(
         id=delivery.id,
         event=delivery.event,
         created_at=delivery.created_at,
-        article=json_ready(article),
+        article=article,
         subscriptions=delivery.matched,
         subscriptions_total=delivery.matched_total,
     )
@@ -43,39 +47,44 @@ def json_ready(article: dict[str, Any]) -> dict[str, Any]:
     return {key: rfc3339(value) if isinstance(value, datetime) else value for key, value in article.items()}
 
 
-def webhook_body(notice: Notice) -> bytes:
+def webhook_body(notice: Notice, article: bytes | None = None) -> bytes:
     """Return the event as JSON under 20 kB, the same bytes for the same delivery.
 
-    What does not fit is shortened: first the summary, then queries, then lists of the article.
+    `article` is the article's JSON where it is known already, as for all deliveries of one article. What does
+    not fit is shortened: first the summary, then queries, then lists of the article.
     """
-    attempts: tuple[Callable[[Notice], bytes], ...] = (
-        lambda n: _encode(n, n.article, QUERY_LIMIT * 5),
-        lambda n: _encode(n, _cut(n.article, 1_000), QUERY_LIMIT),
-        lambda n: _encode(n, _cut(n.article, 200) | {"authors": [], "categories": []}, QUERY_LIMIT // 4),
-    )
-    for attempt in attempts:
-        body = attempt(notice)
+    body = _encode(notice, article or article_bytes(notice.article), QUERY_LIMIT * 5)
+    if len(body) < BODY_LIMIT:
+        return body
+    for summary_limit, query_limit, left_out in _SHORTER:
+        shorter = notice.article | left_out
+        shorter["summary"] = shorten(notice.article["summary"], summary_limit)
+        body = _encode(notice, article_bytes(shorter), query_limit)
         if len(body) < BODY_LIMIT:
-            return body
-    bare = _cut(notice.article, 200) | {"authors": [], "categories": [], "image": None, "url": None}
-    return _encode(notice, bare, 0)
+            break
+    return body
 
 
-def _cut(article: dict[str, Any], limit: int) -> dict[str, Any]:
-    return article | {"summary": shorten(article["summary"], limit)}
+_SHORTER: tuple[tuple[int, int, dict[str, Any]], ...] = (
+    (1_000, QUERY_LIMIT, {}),
+    (200, QUERY_LIMIT // 4, {"authors": [], "categories": []}),
+    (200, 0, {"authors": [], "categories": [], "image": None, "url": None}),
+)
 
 
-def _encode(notice: Notice, article: dict[str, Any], query_limit: int) -> bytes:
-    event = {
-        "type": notice.event,
-        "timestamp": rfc3339(notice.created_at),
-        "data": {
-            "article": article,
-            "subscriptions": [
-                {"id": id_, "query": shorten(query, query_limit) if query_limit else ""}
-                for id_, query in notice.subscriptions
-            ],
-            "subscriptions_total": notice.subscriptions_total,
-        },
-    }
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+def article_bytes(article: dict[str, Any]) -> bytes:
+    """Return an article's JSON."""
+    return json.dumps(article, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _encode(notice: Notice, article: bytes, query_limit: int) -> bytes:
+    # Put together from parts, since the article's, by far the longest, is the same for all its deliveries.
+    matched = [
+        (id_, shorten(query, query_limit) if query_limit else "") for id_, query in notice.subscriptions
+    ]
+    subscriptions = ",".join(
+        [f'{{"id":"{id_}","query":{encode_basestring(query)}}}' for id_, query in matched]
+    )
+    head = f'{{"type":"{notice.event}","timestamp":"{_timestamp(notice.created_at)}","data":{{"article":'
+    tail = f',"subscriptions":[{subscriptions}],"subscriptions_total":{notice.subscriptions_total}}}}}'
+    return b"".join((head.encode(), article, tail.encode()))

@@ -3,25 +3,35 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
+from core.egress.exchange import PushAnswer
 from core.errors import Reason
-from core.store.ledger import Finished
 from core.store.states import DeliveryState
 from core.text import storable
 
 EXCERPT_CHARACTERS = 4_096
 JITTER = 0.2
+THROTTLED_STATUSES = frozenset({429, 503})
+LONGEST_WAIT = timedelta(hours=24)
+# A receiver that never stops asking for patience must not be asked every second for days.
+PATIENT_TRIES = 20
+IMPATIENT_WAIT = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """What came back from one try; `reason` is None for success, `permanent` means: do not try again."""
+    """What came back from one try; `reason` is None for success, `permanent` means: do not try again.
+
+    `wait` is how long the receiver asked to be left alone.
+    """
 
     reason: Reason | None = None
     status: int | None = None
     excerpt: str | None = None
     permanent: bool = False
+    wait: timedelta | None = None
 
     @property
     def delivered(self) -> bool:
@@ -29,48 +39,90 @@ class Outcome:
         return self.reason is None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try of one delivery with its time; `number` counts from 1."""
+@dataclass(slots=True)
+class Next:
+    """What becomes of a delivery: its state, when it is tried again, and its place in the schedule then."""
 
-    delivery_id: str
-    number: int
-    started_at: datetime
-    duration_ms: int
-    outcome: Outcome
+    state: DeliveryState
+    due_at: datetime | None
+    step: int
 
 
-def http_outcome(status: int, excerpt: str | None = None) -> Outcome:
+def http_outcome(status: int, excerpt: str | None = None, wait: timedelta | None = None) -> Outcome:
     """Classify an HTTP answer: only 2xx is success, and a redirect is not followed."""
     if 200 <= status < 300:
         return Outcome(status=status, excerpt=excerpt)
     if status == 410:
-        return Outcome(Reason.GONE, status, excerpt)
-    if status in (429, 503):
-        return Outcome(Reason.THROTTLED, status, excerpt)
+        return Outcome(Reason.GONE, status, excerpt, permanent=True)
+    if status in THROTTLED_STATUSES:
+        return Outcome(Reason.THROTTLED, status, excerpt, wait=wait)
     family = {3: Reason.STATUS_3XX, 4: Reason.STATUS_4XX, 5: Reason.STATUS_5XX}
     return Outcome(family.get(status // 100, Reason.PROTOCOL), status, excerpt)
 
 
-def conclude(attempt: Attempt, schedule: Sequence[int], now: datetime, chance: random.Random) -> Finished:
-    """Decide what an attempt means for its delivery: done, tried again at `due_at`, or failed for good."""
-    outcome = attempt.outcome
-    state, due_at = DeliveryState.FAILED, None
-    if outcome.delivered:
-        state = DeliveryState.DELIVERED
-    elif not outcome.permanent and attempt.number <= len(schedule):
-        state, due_at = DeliveryState.PENDING, now + _delay(schedule[attempt.number - 1], chance)
-    return Finished(
-        id=attempt.delivery_id,
-        state=state,
-        reason=outcome.reason,
-        due_at=due_at,
-        attempt=attempt.number,
-        started_at=attempt.started_at,
-        duration_ms=attempt.duration_ms,
-        status=outcome.status,
-        excerpt=storable(outcome.excerpt)[:EXCERPT_CHARACTERS] if outcome.excerpt else None,
-    )
+def push_outcome(answer: PushAnswer, now: datetime) -> Outcome:
+    """Classify what came of a push; an answer that broke off is a failure, whatever its status was."""
+    if answer.reason is not None:
+        return Outcome(answer.reason, answer.status, answer.detail)
+    if answer.status is None:
+        return Outcome(Reason.PROTOCOL, excerpt=answer.detail)
+    excerpt = answer.excerpt.decode("utf-8", "replace") if answer.excerpt else None
+    wait = retry_after(answer.retry_after, now) if answer.retry_after else None
+    return http_outcome(answer.status, excerpt, wait)
+
+
+def retry_after(value: str, now: datetime) -> timedelta | None:
+    """Read a `Retry-After` header (RFC 9110, section 10.2.3), seconds or a date, capped at 24 hours.
+
+    None for what is neither, and for what asks for no wait at all: then the schedule says when.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdecimal():
+        digits = text.lstrip("0")[:9] or "0"  # nine are more than 24 hours already
+        wait = min(timedelta(seconds=int(digits)), LONGEST_WAIT)
+    else:
+        wait = _until(text, now)
+    return wait if wait > timedelta(0) else None
+
+
+def _until(date: str, now: datetime) -> timedelta:
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return timedelta(0)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(aware - now, LONGEST_WAIT)
+
+
+def conclude(
+    outcome: Outcome,
+    *,
+    step: int,
+    attempts: int,
+    schedule: Sequence[int],
+    now: datetime,
+    chance: random.Random,
+) -> Next:
+    """Decide what a try means for its delivery: done, tried again, or failed for good.
+
+    `step` is its place in the schedule and `attempts` how many tries there were before. A wait that the
+    receiver asked for takes no place.
+    """
+    if outcome.reason is None:
+        return Next(DeliveryState.DELIVERED, None, step)
+    if outcome.permanent:
+        return Next(DeliveryState.FAILED, None, step)
+    if outcome.wait is not None:
+        wait = outcome.wait if attempts < PATIENT_TRIES else max(outcome.wait, IMPATIENT_WAIT)
+        return Next(DeliveryState.PENDING, now + wait, step)
+    if step < len(schedule):
+        return Next(DeliveryState.PENDING, now + _delay(schedule[step], chance), step + 1)
+    return Next(DeliveryState.FAILED, None, step)
+
+
+def stored_excerpt(text: str | None) -> str | None:
+    """Return what the ledger keeps of an answer."""
+    return storable(text)[:EXCERPT_CHARACTERS] if text else None
 
 
 def _delay(seconds: int, chance: random.Random) -> timedelta:

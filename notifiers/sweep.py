@@ -1,52 +1,71 @@
-"""The leader's sweep: enqueues what is due, and finds again what was lost on the way."""
+"""The leader's sweep: puts what is due into batches, and finds again what was lost on the way."""
+
+from collections.abc import Callable
 
 import structlog
+from sqlalchemy.orm import Session
 
 from core.bus.ports import TaskQueue
 from core.clock import Clock
-from core.errors import PublishError
-from core.store import instances, ledger
+from core.dispatch import Dispatcher
+from core.store import batches, claims, instances, ledger, turns
+from core.store.batches import Batch
 from core.store.engine import Store
 from core.store.leases import Grant, check
 
 log = structlog.get_logger()
+
+DUE_AT_ONCE = 2_000
 
 
 class Sweep:
     """One pass over the ledger; every write checks the leader's token in its own transaction."""
 
     def __init__(self, store: Store, tasks: TaskQueue, clock: Clock) -> None:
-        self._store, self._tasks, self._clock = store, tasks, clock
+        self._store, self._clock = store, clock
+        self._dispatcher = Dispatcher(store, tasks)
 
     def __call__(self, grant: Grant) -> None:
         """Run once; raises LeaseLost when somebody else leads."""
         self._return_lost(grant)
-        while self._enqueue_due(grant):
+        self._promote(grant, self._lines_that_stopped)
+        while self._batch_due(grant):
             pass
+        self._promote(grant, self._waiting_and_lost)
 
     def _return_lost(self, grant: Grant) -> None:
         now = self._clock.now()
         with self._store.write() as session:
             check(session, grant)
-            returned = ledger.return_lost_claims(session, now)
+            returned = claims.return_lost(session, now)
             instances.forget_old(session, now)
         if returned:
             log.warning("claims of lost workers returned", deliveries=returned)
 
-    def _enqueue_due(self, grant: Grant) -> bool:
+    def _batch_due(self, grant: Grant) -> bool:
+        """Put what is due into batches; True while there may be more and the broker takes it."""
+        now = self._clock.now()
         with self._store.write() as session:
             check(session, grant)
-            batches = ledger.take_due(session, self._clock.now())
-        for index, batch in enumerate(batches):
-            try:
-                self._tasks.enqueue(batch.queue, batch.day.isoformat(), batch.ids)
-            except PublishError as error:
-                log.warning("the broker takes no tasks", problem=str(error))
-                self._give_back(grant, batches[index:])
-                return False
-        return bool(batches)
+            due = ledger.take_due(session, now, DUE_AT_ONCE)
+            promoted = batches.put(session, due, now)
+        return self._enqueue(promoted, grant) and len(due) == DUE_AT_ONCE
 
-    def _give_back(self, grant: Grant, batches: list[ledger.Batch]) -> None:
+    def _promote(self, grant: Grant, find: Callable[[Session], list[Batch]]) -> None:
         with self._store.write() as session:
             check(session, grant)
-            ledger.give_back_to_sweep(session, batches, self._clock.now())
+            promoted = find(session)
+        self._enqueue(promoted, grant)
+
+    def _waiting_and_lost(self, session: Session) -> list[Batch]:
+        now = self._clock.now()
+        return batches.take_lost(session, now) + batches.promote_waiting(session, now)
+
+    def _lines_that_stopped(self, session: Session) -> list[Batch]:
+        """Call the heads of lines for which nobody did, as when the one before was cancelled."""
+        channels = turns.lock(session, turns.channels_with_lines(session))
+        now = self._clock.now()
+        return batches.put(session, turns.call_next(session, [c.id for c in channels], now), now)
+
+    def _enqueue(self, promoted: list[Batch], grant: Grant) -> bool:
+        return self._dispatcher.enqueue(promoted, lambda session: check(session, grant))

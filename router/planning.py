@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core.store.ledger import NewDelivery
 from core.store.states import ChannelState, DeliveryState
 from core.store.subscriptions import Recipient
+from core.store.turns import STRICT
 
 SUBSCRIPTIONS_LISTED = 20
 PUBLISHED, UPDATED = "article.published", "article.updated"
@@ -58,4 +59,5 @@ def _delivery(matched: Sequence[Recipient], event: str) -> NewDelivery:
         state=DeliveryState.PENDING if active else DeliveryState.HELD,
         matched=[[recipient.id, recipient.query] for recipient in matched[:SUBSCRIPTIONS_LISTED]],
         matched_total=len(matched),
+        strict=first.ordering == STRICT,
     )

@@ -3,23 +3,20 @@
 import threading
 from collections.abc import Iterator
 
-import structlog
-
 from core.bus.ports import ArticleConsumer, TaskQueue
 from core.clock import Clock
-from core.errors import PublishError, Unavailable
+from core.dispatch import Dispatcher
 from core.message import ArticleMessage, decode
 from core.store import articles, ledger
 from core.store import subscriptions as stored
 from core.store.articles import Origin
+from core.store.batches import Batch
 from core.store.engine import Store
 from core.store.models import Article
 from core.store.partitions import ensure_partition
 from core.store.subscriptions import Recipient
 from router.planning import by_channel, plan
 from router.subscriptions_index import SubscriptionsIndex
-
-log = structlog.get_logger()
 
 CHANNELS_PER_COMMIT = 2_000
 
@@ -29,7 +26,7 @@ class Router:
 
     def __init__(self, store: Store, tasks: TaskQueue, clock: Clock) -> None:
         self._store = store
-        self._tasks = tasks
+        self._dispatcher = Dispatcher(store, tasks)
         self._clock = clock
         self._index = SubscriptionsIndex()
         self._days_ready: set[str] = set()
@@ -78,11 +75,11 @@ class Router:
             batches = self._commit_chunk(article, version, chunk, last=index == len(chunks) - 1)
             if batches is None:
                 return
-            self._enqueue(batches)
+            self._dispatcher.enqueue(batches)
 
     def _commit_chunk(
         self, article: Article, version: int, groups: dict[str, list[Recipient]], *, last: bool
-    ) -> list[ledger.Batch] | None:
+    ) -> list[Batch] | None:
         """Write one chunk of a fan-out; None when a newer version has come meanwhile."""
         now, day = self._clock.now(), article.article_day
         with self._store.write() as session:
@@ -90,27 +87,12 @@ class Router:
                 return None
             told = ledger.channels_told(session, article.id, day, list(groups))
             planned = plan(groups, told, version)
+            rows = ledger.settled(session, planned.deliveries)
             ledger.supersede(session, article.id, day, version, planned.superseded, now)
-            batches = ledger.make(session, article.id, version, day, planned.deliveries, now)
+            batches = ledger.make(session, article.id, version, day, rows, now)
             if last:
                 articles.mark_planned(session, article.id, version)
         return batches
-
-    def _enqueue(self, batches: list[ledger.Batch]) -> None:
-        for index, batch in enumerate(batches):
-            try:
-                self._tasks.enqueue(batch.queue, batch.day.isoformat(), batch.ids)
-            except PublishError as error:
-                log.warning("not enqueued, left to the sweep", problem=str(error))
-                self._leave_to_sweep(batches[index:])
-                return
-
-    def _leave_to_sweep(self, batches: list[ledger.Batch]) -> None:
-        try:
-            with self._store.write() as session:
-                ledger.give_back_to_sweep(session, batches, self._clock.now())
-        except Unavailable:
-            log.warning("the sweep will find these deliveries a minute later")
 
     def _ensure_day(self, article: Article) -> None:
         day = article.article_day.isoformat()

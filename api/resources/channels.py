@@ -1,17 +1,28 @@
 """`/v1/channels`: where an account's deliveries go."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api import channel_changes
 from api.authentication import authenticate, caller
-from api.channel_setup import channel_view, find_or_create, found_view, locked_channel, read_spec
-from api.inputs import NoFields, read, read_body, read_parameters
+from api.channel_setup import (
+    FoundChannel,
+    channel_view,
+    find_or_create,
+    found_view,
+    listed_view,
+    locked_channel,
+    read_spec,
+)
+from api.channel_testing import trial_view, try_channel
+from api.inputs import Input, Moment, NoFields, read, read_body, read_parameters
 from api.paging import PageParameters, page_json
-from api.problems import not_found
+from api.problems import invalid, not_found
 from api.services import Services, services
 from api.transactions import write_settled
 from core.store import channels as stored
@@ -21,7 +32,20 @@ from core.store.models import Channel
 blueprint = Blueprint("channels", __name__, url_prefix="/v1/channels")
 blueprint.before_request(authenticate)
 
+
+class Rotation(Input):
+    """A secret to take instead of one that is made."""
+
+    secret: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
 Change = Callable[[Session, Services, Channel], object]
+
+
+class RecoverFields(Input):
+    """Since when deliveries are sent again."""
+
+    since: Moment
 
 
 @blueprint.post("")
@@ -40,7 +64,7 @@ def index() -> ResponseReturnValue:
     wiring, parameters = services(), read_parameters(PageParameters)
     with wiring.store.read() as session:
         page = listings.channels(session, caller().account_id, parameters.cursor, parameters.limit)
-    return page_json(page, lambda channel: channel_view(wiring, channel))
+    return page_json(page, lambda channel: listed_view(wiring, channel))
 
 
 @blueprint.get("/<id:channel_id>")
@@ -55,12 +79,12 @@ def change(channel_id: str) -> ResponseReturnValue:
     wiring = services()
     checked = channel_changes.read_change(wiring, _channel(channel_id), read_body())
 
-    def apply(session: Session) -> Channel:
+    def apply(session: Session) -> FoundChannel:
         channel = locked_channel(session, caller().account_id, channel_id)
-        channel_changes.apply_change(session, wiring, channel, checked)
-        return channel
+        secret = channel_changes.apply_change(session, wiring, channel, checked)
+        return FoundChannel(channel, is_new=False, secret=secret)
 
-    return channel_view(wiring, write_settled(wiring.store, apply))
+    return found_view(wiring, write_settled(wiring.store, apply))
 
 
 @blueprint.delete("/<id:channel_id>")
@@ -95,14 +119,31 @@ def enable(channel_id: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/<id:channel_id>/rotate-secret")
-def rotate_secret(channel_id: str) -> ResponseReturnValue:
-    """Give the channel a new secret, shown only here."""
-    read(NoFields)
-    wiring = services()
+@blueprint.post("/<id:channel_id>/recover")
+def recover(channel_id: str) -> ResponseReturnValue:
+    """Send again what failed, or was cancelled by a 410, since a time; a disabled channel becomes active."""
+    wiring, since = services(), read(RecoverFields).since
+    if since > wiring.clock.now():
+        raise invalid("since", "must not lie in the future")
     with wiring.store.write() as session:
         channel = locked_channel(session, caller().account_id, channel_id)
-        return {"secret": channel_changes.rotate_secret(session, wiring, channel)}
+        return {"recovered": channel_changes.recover(session, wiring, channel, since)}
+
+
+@blueprint.post("/<id:channel_id>/test")
+def test(channel_id: str) -> ResponseReturnValue:
+    """Send a sample now, and answer with what came back."""
+    read(NoFields)
+    return trial_view(try_channel(services(), _channel(channel_id)))
+
+
+@blueprint.post("/<id:channel_id>/rotate-secret")
+def rotate_secret(channel_id: str) -> ResponseReturnValue:
+    """Give the channel a new secret, shown only here; the old one signs too for a while."""
+    wiring, secret = services(), read(Rotation).secret
+    with wiring.store.write() as session:
+        channel = locked_channel(session, caller().account_id, channel_id)
+        return channel_changes.rotate_secret(session, wiring, channel, secret)
 
 
 def _changed(channel_id: str, change: Change) -> ResponseReturnValue:

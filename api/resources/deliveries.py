@@ -4,16 +4,18 @@ from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from api.authentication import authenticate, caller
-from api.inputs import Reference, Since, read_parameters
+from api.channel_changes import kind_of
+from api.inputs import NoFields, Reference, Since, read, read_parameters
 from api.paging import PageParameters, page_json
-from api.problems import not_found
-from api.services import services
+from api.problems import conflict, not_found
+from api.services import Services, services
 from api.views import timestamp
-from core.store import listings
+from core.store import listings, recovery
 from core.store.listings import DeliveryFilter, DeliveryRow
-from core.store.models import Attempt
+from core.store.models import Attempt, Channel, Delivery
 from core.store.states import DeliveryState
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/v1/deliveries")
@@ -53,6 +55,32 @@ def show(delivery_id: str) -> ResponseReturnValue:
     return delivery_view(row) | {"attempts": [_attempt_view(attempt) for attempt in tries]}
 
 
+@blueprint.post("/<id:delivery_id>/retry")
+def retry(delivery_id: str) -> ResponseReturnValue:
+    """Send a delivery again under the same id, or at once where it waits."""
+    read(NoFields)
+    wiring = services()
+    with wiring.store.write() as session:
+        row = listings.delivery(session, caller().account_id, delivery_id)
+        if row is None:
+            raise not_found("delivery")
+        # The channel first, as whoever changes a channel locks it before its deliveries.
+        channel = _channel_of(session, wiring, row[0])
+        session.refresh(row[0], with_for_update=True)
+        if row[0].state == DeliveryState.SENDING:
+            raise conflict("The delivery is being sent at this moment.")
+        recovery.retry_delivery(session, row[0], channel, wiring.clock.now())
+    return delivery_view(row)
+
+
+def _channel_of(session: Session, wiring: Services, delivery: Delivery) -> Channel:
+    channel = session.get(Channel, delivery.channel_id, with_for_update=True)
+    if channel is None:
+        raise conflict("The channel of this delivery was deleted.")
+    kind_of(wiring, channel)
+    return channel
+
+
 def delivery_view(row: DeliveryRow) -> dict[str, Any]:
     """Return a delivery as lists show it, where `attempts` is their number."""
     delivery, title = row
@@ -67,6 +95,7 @@ def delivery_view(row: DeliveryRow) -> dict[str, Any]:
         "reason": delivery.reason,
         "attempts": delivery.attempts,
         "due_at": timestamp(delivery.due_at),
+        "next_try_at": timestamp(delivery.due_at) if delivery.state == DeliveryState.PENDING else None,
         "created_at": timestamp(delivery.created_at),
         "finished_at": timestamp(delivery.finished_at),
         "subscriptions": [{"id": id_, "query": query} for id_, query in delivery.matched],
@@ -82,4 +111,5 @@ def _attempt_view(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "reason": attempt.reason,
         "excerpt": attempt.excerpt,
+        "next_try_at": timestamp(attempt.next_try_at),
     }

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from api.authentication import authenticate, caller, require_administrator
+from api.contacts import read_address
 from api.inputs import Input, Moment, Name, read, read_parameters
 from api.paging import PageParameters, page_json
 from api.problems import conflict, invalid, not_found
@@ -15,7 +16,7 @@ from api.services import services
 from api.views import timestamp
 from core.store import accounts, listings
 from core.store.accounts import BOOTSTRAP_KEY
-from core.store.models import Key
+from core.store.models import Account, Key
 
 blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")
 blueprint.before_request(authenticate)
@@ -33,6 +34,7 @@ class NewKey(Input):
     administrator: bool = False
     scopes: Annotated[None, BeforeValidator(_no_scopes)] = None
     expires_at: Moment | None = None
+    contact: Annotated[str, Field(min_length=3, max_length=320)] | None = None
 
 
 @blueprint.post("")
@@ -43,23 +45,32 @@ def create() -> ResponseReturnValue:
     now = services().clock.now()
     if wanted.expires_at is not None and wanted.expires_at <= now:
         raise invalid("expires_at", "must be in the future")
+    contact = read_address(wanted.contact) if wanted.contact is not None else None
     with services().store.write() as session:
         account_id = administrator.account_id
         if wanted.account is not None:
             account_id = accounts.ensure_account(session, wanted.account, now)
+        account = session.get_one(Account, account_id, with_for_update=contact is not None)
+        _set_contact(account, contact)
         key_id, key = accounts.create_key(
             session, account_id, now, administrator=wanted.administrator, expires_at=wanted.expires_at
         )
-        name = accounts.name_of(session, account_id)
     answer = {
         "id": key_id,
         "key": key,
-        "account": name,
+        "account": account.name,
+        "contact": account.contact,
         "administrator": wanted.administrator,
         "created_at": timestamp(now),
         "expires_at": timestamp(wanted.expires_at),
     }
     return answer, 201
+
+
+def _set_contact(account: Account, contact: str | None) -> None:
+    if contact is not None and account.contact not in (None, contact):
+        raise conflict("This account has another contact: it is changed by PATCH /v1/account.")
+    account.contact = account.contact or contact
 
 
 @blueprint.get("")

@@ -11,7 +11,14 @@ import structlog
 
 from clarion.data_folder import DEFAULT_FOLDER, Address, DataFolder
 from clarion.logs import configure_logs
-from clarion.process import Heartbeat, start_all, stop_all, stop_on_signals, wait_for_servers
+from clarion.process import (
+    Heartbeat,
+    collect_garbage_seldom,
+    start_all,
+    stop_all,
+    stop_on_signals,
+    wait_for_servers,
+)
 from clarion.roles import Role
 from clarion.wiring import Wiring
 from core.errors import ConfigurationError
@@ -109,6 +116,7 @@ def run_until(
     heartbeat = Heartbeat(wiring.store, wiring.instance, wiring.clock)
     heartbeat.start()
     start_all(roles)
+    collect_garbage_seldom()
     if announce:
         announce()
     stop.wait()

@@ -1,4 +1,4 @@
-"""`clarion subscribe` and `clarion channels`."""
+"""`clarion subscribe`."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from clarion.api_client import connect
-from clarion.commands.output import json_option, show
 from clarion.commands.serving import data_option
 from core.errors import ClarionError
 
@@ -49,13 +48,3 @@ def _channel(webhook: str | None, email: str | None) -> dict[str, Any]:
     if bool(webhook) == bool(email):
         raise ClarionError("name one channel: --webhook URL or --email ADDRESS")
     return {"kind": "webhook", "url": webhook} if webhook else {"kind": "email", "address": email}
-
-
-@click.command()
-@data_option
-@json_option
-def channels(data: Path, as_json: bool) -> None:
-    """List channels."""
-    rows = connect(data).pages("/v1/channels", 10_000)
-    listed = [{**row, "target": row.get("url") or row.get("address")} for row in rows]
-    show(listed, ("id", "kind", "state", "target", "state_reason"), as_json)

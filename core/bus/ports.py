@@ -48,8 +48,8 @@ class ArticleConsumer(Protocol):
 class TaskQueue(Protocol):
     """Where deliveries that are due are handed to the workers; safe to call from many threads."""
 
-    def enqueue(self, kind: str, day: str, ids: Sequence[str]) -> None:
-        """Enqueue a batch of delivery ids of one `article_day` on the queue of `kind`.
+    def enqueue(self, kind: str, batch: str, ids: Sequence[str]) -> None:
+        """Enqueue a batch, by its id and the delivery ids in it, on the queue of `kind`.
 
         Call it after the commit. Raises PublishError when the broker did not confirm; ValueError for a
         kind outside `topology.TASK_KINDS`.

@@ -10,7 +10,7 @@ from core.bus.topology import TASK_KINDS
 from core.errors import PublishError
 
 Deliver = Callable[[str, list[str]], None]
-"""Takes an `article_day` and the ids of deliveries that are due."""
+"""Takes the id of a batch and those of the deliveries in it."""
 
 WAKE_MS = 500
 STOP_SECONDS = 8.0
@@ -40,10 +40,10 @@ class DramatiqTaskQueue:
     def __init__(self, broker: dramatiq.Broker) -> None:
         self._broker = broker
 
-    def enqueue(self, kind: str, day: str, ids: Sequence[str]) -> None:
+    def enqueue(self, kind: str, batch: str, ids: Sequence[str]) -> None:
         """Enqueue a batch on the queue of `kind`; raises PublishError when the broker did not confirm."""
         message: dramatiq.Message[None] = dramatiq.Message(
-            queue_name=kind, actor_name=actor_name(kind), args=(day, list(ids)), kwargs={}, options={}
+            queue_name=kind, actor_name=actor_name(kind), args=(batch, list(ids)), kwargs={}, options={}
         )
         try:
             self._broker.enqueue(message)

@@ -40,16 +40,19 @@ def check_url(url: str, policy: EgressPolicy) -> Target:
     Names are judged when they are resolved, only `localhost` at once (RFC 6761, section 6.3). Raises
     BlockedUrl.
     """
-    _check_characters(url)
-    parts = _split(url)
-    scheme, port = parts.scheme, _port(parts, policy)
-    try:
-        host = read_host(_host(parts))
-    except ValueError as error:
-        raise BlockedUrl(f"{error}") from None
-    _check_host(host, policy)
-    address = None if isinstance(host, str) else host
-    return Target(_spell(parts, host, port), scheme, str(host), port, address)
+    target = _read(url)
+    if policy.ports is not None and target.port not in policy.ports:
+        raise BlockedUrl(f"port {target.port} is not open to users' URLs")
+    _check_host(target.host if target.address is None else target.address, policy)
+    return target
+
+
+def spell_url(url: str) -> str:
+    """Return the plain ASCII spelling of `url`, as in `Target.url`, without judging where it leads.
+
+    Raises BlockedUrl for what is not a URL.
+    """
+    return _read(url).url
 
 
 def check_url_now(url: str, policy: EgressPolicy, resolver: Resolver = system_resolver) -> Target:
@@ -72,6 +75,18 @@ def check_url_now(url: str, policy: EgressPolicy, resolver: Resolver = system_re
     return target
 
 
+def _read(url: str) -> Target:
+    _check_characters(url)
+    parts = _split(url)
+    scheme, port = parts.scheme, _port(parts)
+    try:
+        host = read_host(_host(parts))
+    except ValueError as error:
+        raise BlockedUrl(f"{error}") from None
+    address = None if isinstance(host, str) else host
+    return Target(_spell(parts, host, port), scheme, str(host), port, address)
+
+
 def _check_characters(url: str) -> None:
     if len(url) > URL_LENGTH:
         raise BlockedUrl(f"a URL may have at most {URL_LENGTH:,} characters, this one has {len(url):,}")
@@ -82,8 +97,9 @@ def _check_characters(url: str) -> None:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise BlockedUrl(f"this is not a URL: {error}") from None
+    except ValueError:
+        # What Python says quotes the part before the path, in which a password may stand.
+        raise BlockedUrl("this is not a URL: its host is malformed") from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise BlockedUrl("a URL must start with http:// or https://")
     if "@" in parts.netloc:
@@ -98,7 +114,7 @@ def _host(parts: SplitResult) -> str:
     return f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or ""
 
 
-def _port(parts: SplitResult, policy: EgressPolicy) -> int:
+def _port(parts: SplitResult) -> int:
     try:
         port = parts.port
     except ValueError:
@@ -107,8 +123,6 @@ def _port(parts: SplitResult, policy: EgressPolicy) -> int:
         port = _DEFAULT_PORTS[parts.scheme]
     if not port:
         raise BlockedUrl("the port in a URL must be a number from 1 to 65535")
-    if policy.ports is not None and port not in policy.ports:
-        raise BlockedUrl(f"port {port} is not open to users' URLs")
     return port
 
 

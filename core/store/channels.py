@@ -32,6 +32,7 @@ class NewChannel:
     config: Mapping[str, Any]
     rate_limit: float | None = None
     retry_schedule: list[int] | None = None
+    ordering: str = "any"
 
 
 def target_hash(kind: str, target: str) -> str:
@@ -46,7 +47,12 @@ def seal(box: SecretBox, config: Mapping[str, Any]) -> str:
 
 def unseal(box: SecretBox, channel: Channel) -> dict[str, Any]:
     """Decrypt a channel's configuration."""
-    config: dict[str, Any] = json.loads(box.decrypt(channel.sealed))
+    return unseal_text(box, channel.sealed)
+
+
+def unseal_text(box: SecretBox, sealed: str) -> dict[str, Any]:
+    """Decrypt what a channel's `sealed` holds. Raises UndecryptableSecret."""
+    config: dict[str, Any] = json.loads(box.decrypt(sealed))
     return config
 
 
@@ -79,6 +85,7 @@ def add(session: Session, box: SecretBox, account_id: str, new: NewChannel, now:
         state=new.state,
         rate_limit=new.rate_limit,
         retry_schedule=new.retry_schedule,
+        ordering=new.ordering,
         created_at=now,
         updated_at=now,
     )
@@ -100,6 +107,7 @@ def set_state(
     """Change whether a channel is sent to, holding or releasing what is pending."""
     channel.state, channel.state_reason, channel.updated_at = state, reason, now
     if state == ChannelState.ACTIVE:
+        channel.failing_since = None
         ledger.release_channel(session, channel.id, now)
     elif state in (ChannelState.PAUSED, ChannelState.DISABLED):
         ledger.hold_channel(session, channel.id)

@@ -10,7 +10,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.store.articles import newest_versions
 from core.store.matched import matched_by
-from core.store.models import Article, ArticleVersion, Attempt, Channel, Delivery, Key, Source, Subscription
+from core.store.models import (
+    Article,
+    ArticleVersion,
+    Attempt,
+    Channel,
+    Delivery,
+    Key,
+    Notice,
+    Source,
+    Subscription,
+)
 from core.store.sources import visible_to
 
 Row = TypeVar("Row")
@@ -62,6 +72,15 @@ def sources(session: Session, account_id: str, before: str | None, limit: int) -
 def keys(session: Session, account_id: str, before: str | None, limit: int) -> Page[Key]:
     """Return keys of an account."""
     return _scalars(session, select(Key).where(Key.account_id == account_id), Key.id, before, limit)
+
+
+def notices(
+    session: Session, account_id: str, before: str | None, limit: int, *, installation: bool
+) -> Page[Notice]:
+    """Return notices of an account; with `installation` those of no account too."""
+    mine = Notice.account_id == account_id
+    which = or_(mine, Notice.account_id.is_(None)) if installation else mine
+    return _scalars(session, select(Notice).where(which), Notice.id, before, limit)
 
 
 def articles_visible_to(account_id: str) -> ColumnElement[bool]:

@@ -74,6 +74,10 @@ class Channel(Base):
     state_reason: Mapped[str | None]
     rate_limit: Mapped[float | None] = mapped_column(Float)
     retry_schedule: Mapped[list[int] | None]
+    ordering: Mapped[str] = mapped_column(default="any", server_default="any")
+    last_sequence: Mapped[int] = mapped_column(Number, default=0, server_default="0")
+    next_slot_at: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -254,17 +258,19 @@ class Delivery(Base):
             "article_day",
             unique=True,
         ),
+        # No index names `state`: claiming a row then changes no index entry (heap-only tuples).
         Index(
-            "ix_deliveries_due",
-            "due_at",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
+            "ix_deliveries_enqueue_after",
+            "enqueue_after",
+            sqlite_where=text("enqueue_after IS NOT NULL"),
+            postgresql_where=text("enqueue_after IS NOT NULL"),
         ),
         Index(
-            "ix_deliveries_claimed",
-            "claim_deadline",
-            sqlite_where=text("state = 'sending'"),
-            postgresql_where=text("state = 'sending'"),
+            "ix_deliveries_sequence",
+            "channel_id",
+            "sequence",
+            sqlite_where=text("sequence IS NOT NULL"),
+            postgresql_where=text("sequence IS NOT NULL"),
         ),
         Index("ix_deliveries_channel_id_id", "channel_id", "id"),
         Index("ix_deliveries_account_id_id", "account_id", "id"),
@@ -284,13 +290,34 @@ class Delivery(Base):
     state: Mapped[str]
     reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer)
+    step: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     due_at: Mapped[datetime | None]
+    enqueue_after: Mapped[datetime | None]
+    slot_at: Mapped[datetime | None]
+    sequence: Mapped[int | None] = mapped_column(Number)
+    claim_id: Mapped[str | None] = mapped_column(Identifier)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Batch(Base):
+    """Deliveries of one account that one task message names, until a worker has dealt with them all."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index("ix_batches_lane", "account_id", "queue", "retry", "state", "id"),)
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Identifier)
+    queue: Mapped[str]
+    article_day: Mapped[date] = mapped_column(Date)
+    delivery_ids: Mapped[list[str]]
+    retry: Mapped[bool] = mapped_column(Boolean)
+    state: Mapped[str]
     enqueue_after: Mapped[datetime | None]
     claim_id: Mapped[str | None] = mapped_column(Identifier)
     claimed_by: Mapped[str | None] = mapped_column(Identifier)
     claim_deadline: Mapped[datetime | None]
     created_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
 
 
 # --- the notifiers'
@@ -310,3 +337,31 @@ class Attempt(Base):
     status: Mapped[int | None]
     reason: Mapped[str | None]
     excerpt: Mapped[str | None]
+    next_try_at: Mapped[datetime | None]
+
+
+class Notice(Base):
+    """What an owner must be told: `due_at` is when it is tried next, None once it was told or given up."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_account_id_id", "account_id", "id"),
+        Index(
+            "ix_notices_due_at",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    account_id: Mapped[str | None] = mapped_column(Identifier)
+    channel_id: Mapped[str | None] = mapped_column(Identifier)
+    kind: Mapped[str]
+    reason: Mapped[str | None]
+    text: Mapped[str]
+    created_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(Integer)
+    due_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+    problem: Mapped[str | None]

@@ -9,6 +9,9 @@ from core.store.engine import Store
 
 PARTITIONED = ("deliveries", "attempts")
 DAYS_AHEAD = 3
+# A delivery's row is written three times: made, claimed, finished. Where its page has room for the next
+# version, no index needs a new entry (heap-only tuples), which is most of what an update costs.
+FILL_FACTORS = {"deliveries": 45, "attempts": 100}
 PARTITION_LOCK = 0x636C6170617274
 
 
@@ -56,6 +59,11 @@ def _exists(session: Session, day: date) -> bool:
 def _create(session: Session, table: str, day: date) -> None:
     name, after = partition_name(table, day), day + timedelta(days=1)
     # Made apart and attached: ATTACH lets readers and writers of the other days go on.
-    session.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
+    session.execute(
+        text(
+            f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) "
+            f"WITH (fillfactor = {FILL_FACTORS[table]})"
+        )
+    )
     bounds = f"FROM ('{day.isoformat()}') TO ('{after.isoformat()}')"
     session.execute(text(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {bounds}"))

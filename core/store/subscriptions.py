@@ -38,7 +38,7 @@ class Compiled:
     languages: list[str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recipient:
     """A matched subscription with its channel, as planning needs them."""
 
@@ -49,6 +49,7 @@ class Recipient:
     channel_id: str
     queue: str
     channel_state: ChannelState
+    ordering: str = "any"
 
 
 def add(
@@ -126,7 +127,8 @@ _COMPILED = select(Subscription.number, Subscription.canonical, Subscription.sou
 
 _RECIPIENTS = BulkStatement(
     """
-    SELECT s.id, s.query, s.updates, s.account_id, s.channel_id, c.queue, c.state
+    SELECT s.id, s.query, s.updates, s.account_id, s.channel_id, c.queue, c.state,
+        c.ordering
     FROM subscriptions AS s JOIN channels AS c ON c.id = s.channel_id
     WHERE s.number {among} AND (CAST(:owner AS text) IS NULL OR s.account_id = :owner)
     ORDER BY s.number
@@ -144,7 +146,7 @@ def recipients(session: Session, numbers: Sequence[int], owner: str | None) -> l
     for chunk in _chunks(numbers):
         rows = _RECIPIENTS.run(session, [(number,) for number in chunk], owner=owner)
         found.extend(
-            Recipient(row[0], row[1], bool(row[2]), row[3], row[4], row[5], ChannelState(row[6]))
+            Recipient(row[0], row[1], bool(row[2]), row[3], row[4], row[5], ChannelState(row[6]), row[7])
             for row in rows
         )
     return found

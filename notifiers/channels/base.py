@@ -4,6 +4,7 @@ import smtplib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 import requests
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from core.clock import Clock
 from core.egress import EgressPolicy
+from core.egress.exchange import PushRequest
 from core.store.states import ChannelState
 from notifiers.notice import Notice
 from notifiers.outcome import Outcome
@@ -31,6 +33,7 @@ class Transports:
     templates: Environment
     egress: EgressPolicy
     clock: Clock
+    user_agent: str = "Clarion"
 
 
 class ChannelKind(Protocol):
@@ -49,6 +52,24 @@ class ChannelKind(Protocol):
 
     def view(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return what may be shown of a configuration."""
+
+
+class Pusher(Protocol):
+    """A channel opened for pushing: its configuration read once, so that each request is made quickly."""
+
+    def request(self, message_id: str, body: bytes, now: datetime) -> PushRequest:
+        """Return the request of one message, signed as of `now`."""
+
+
+class PushKind(ChannelKind, Protocol):
+    """A kind whose messages are POSTed by the delivery engine."""
+
+    def open(self, config: Mapping[str, Any]) -> Pusher:
+        """Read a configuration; raises ValueError when it is not one of this kind."""
+
+
+class SendKind(ChannelKind, Protocol):
+    """A kind that sends by itself, in a thread of its own."""
 
     def send(self, notice: Notice, config: Mapping[str, Any], transports: Transports) -> Outcome:
         """Try once, and say how it ended; never raises for what the other side does."""

@@ -1,16 +1,16 @@
 """Mail, one message per article."""
 
 import smtplib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Annotated, Any, ClassVar
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.egress import EgressPolicy, classify
 from core.errors import FieldError, Reason
+from core.mail_address import normalized
 from core.store.states import ChannelState
 from core.text import one_line
 from notifiers.channels.base import Transports
@@ -38,12 +38,9 @@ class Email:
     def configure(self, fields: Any, egress: EgressPolicy) -> dict[str, Any]:
         """Check the address's syntax, without asking DNS."""
         try:
-            valid = validate_email(fields.address, check_deliverability=False)
-        except EmailNotValidError as error:
+            return {"address": normalized(fields.address)}
+        except ValueError as error:
             raise FieldError("address", str(error)) from error
-        if "=?" in valid.normalized:
-            raise FieldError("address", "an address may not look like an encoded word (RFC 2047)")
-        return {"address": valid.normalized}
 
     def target(self, config: Mapping[str, Any]) -> str:
         """Return the address; the domain's case is normalised, the local part's kept."""
@@ -55,43 +52,54 @@ class Email:
 
     def send(self, notice: Notice, config: Mapping[str, Any], transports: Transports) -> Outcome:
         """Hand the mail to the SMTP server once."""
-        if transports.mail is None:
-            return Outcome(Reason.MISCONFIGURED, excerpt="CLARION_SMTP_URL is not set")
-        message = compose(notice, config["address"], transports)
-        try:
-            with transports.mail() as server:
-                server.send_message(message)
-        except smtplib.SMTPRecipientsRefused as error:
-            code, words = next(iter(error.recipients.values()))
-            return _refused(code, words)
-        except smtplib.SMTPDataError as error:
-            return _refused(error.smtp_code, error.smtp_error)
-        except smtplib.SMTPResponseException as error:
-            return _unwelcome(error.smtp_code, error.smtp_error)
-        except smtplib.SMTPNotSupportedError as error:
-            return Outcome(Reason.MISCONFIGURED, excerpt=str(error))
-        except (smtplib.SMTPException, OSError) as error:
-            return Outcome(_network_reason(error), excerpt=type(error).__name__)
-        return Outcome()
+        return hand_over(lambda: compose(notice, config["address"], transports), transports)
+
+
+def hand_over(compose_mail: Callable[[], EmailMessage], transports: Transports) -> Outcome:
+    """Give a mail to the SMTP server once, and say how that ended."""
+    if transports.mail is None:
+        return Outcome(Reason.MISCONFIGURED, excerpt="CLARION_SMTP_URL is not set")
+    message = compose_mail()
+    try:
+        with transports.mail() as server:
+            server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        code, words = next(iter(error.recipients.values()))
+        return _refused(code, words)
+    except smtplib.SMTPDataError as error:
+        return _refused(error.smtp_code, error.smtp_error)
+    except smtplib.SMTPResponseException as error:
+        return _unwelcome(error.smtp_code, error.smtp_error)
+    except smtplib.SMTPNotSupportedError as error:
+        return Outcome(Reason.MISCONFIGURED, excerpt=str(error))
+    except (smtplib.SMTPException, OSError) as error:
+        return Outcome(_network_reason(error), excerpt=type(error).__name__)
+    return Outcome()
 
 
 def compose(notice: Notice, address: str, transports: Transports) -> EmailMessage:
     """Render the mail of one article; its Message-ID is the delivery's, so repeats can be told."""
-    words = {"notice": notice, "article": notice.article}
+    return mail_of("article", notice.id, {"notice": notice, "article": notice.article}, address, transports)
+
+
+def mail_of(
+    templates: str, id_: str, words: Mapping[str, Any], address: str, transports: Transports
+) -> EmailMessage:
+    """Render a mail from a folder of templates; `id_` makes its Message-ID, the same whenever it is sent."""
     message = EmailMessage(policy=MAIL_POLICY)
-    message["Subject"] = one_line(_render(transports, "subject.txt", words))
+    message["Subject"] = one_line(_render(transports, f"{templates}/subject.txt", words))
     message["From"] = transports.mail_from
     message["To"] = address
     message["Date"] = format_datetime(transports.clock.now())
-    message["Message-ID"] = f"<{notice.id}@{transports.mail_from.rpartition('@')[2].rstrip('>')}>"
+    message["Message-ID"] = f"<{id_}@{transports.mail_from.rpartition('@')[2].rstrip('>')}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_render(transports, "body.txt", words))
-    message.add_alternative(_render(transports, "body.html", words), subtype="html")
+    message.set_content(_render(transports, f"{templates}/body.txt", words))
+    message.add_alternative(_render(transports, f"{templates}/body.html", words), subtype="html")
     return message
 
 
-def _render(transports: Transports, part: str, words: Mapping[str, Any]) -> str:
-    return transports.templates.get_template(f"article/{part}").render(words)
+def _render(transports: Transports, template: str, words: Mapping[str, Any]) -> str:
+    return transports.templates.get_template(template).render(words)
 
 
 def _refused(code: int, words: bytes | str) -> Outcome:

@@ -39,7 +39,7 @@ def publish_until_confirmed(publisher: ArticlePublisher, name: str) -> None:
 
 def enqueued(tasks: TaskQueue, ids: list[str]) -> bool:
     try:
-        tasks.enqueue("webhook", "2030-01-01", ids)
+        tasks.enqueue("webhook", "bat_1", ids)
     except PublishError:
         return False
     return True
@@ -53,17 +53,17 @@ def test_after_a_crash_of_the_broker_everything_recovers_by_itself(
     tasks = bus.task_queue()
     with (
         routing(bus, lambda body: got.append(name_of(body))) as publisher,
-        working(bus, lambda _day, ids: delivered.extend(ids)),
+        working(bus, lambda _batch, ids: delivered.extend(ids)),
     ):
         publisher.publish(article("before"))
-        tasks.enqueue("webhook", "2030-01-01", ["before"])
+        tasks.enqueue("webhook", "bat_1", ["before"])
         assert eventually(lambda: got == ["before"] == delivered)
 
         private_rabbit.kill()
         with pytest.raises(PublishError, match="refused"):
             publisher.publish(article("lost"))
         with pytest.raises(PublishError, match="refused"):
-            tasks.enqueue("webhook", "2030-01-01", ["lost"])
+            tasks.enqueue("webhook", "bat_1", ["lost"])
         with pytest.raises(Unavailable, match="refused"):
             bus.ping()
 
@@ -80,11 +80,11 @@ def test_after_a_restart_in_good_order_the_first_enqueue_and_publish_work(
 ) -> None:
     publisher, tasks = bus.publisher(), bus.task_queue()
     publisher.publish(article("before"))
-    tasks.enqueue("webhook", "2030-01-01", ["before"])
+    tasks.enqueue("webhook", "bat_1", ["before"])
     private_rabbit.stop()
     private_rabbit.start()
     publisher.publish(article("after"))
-    tasks.enqueue("webhook", "2030-01-01", ["after"])
+    tasks.enqueue("webhook", "bat_1", ["after"])
     assert waiting_in(private_rabbit.url, topology.ROUTER_QUEUE) == 2
     assert waiting_in(private_rabbit.url, "webhook") == 2
 

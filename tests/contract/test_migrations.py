@@ -4,18 +4,21 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Date, Integer, Text, column, insert, inspect, select, table, text, update
+from sqlalchemy.orm import Session
 
 from core.errors import ConfigurationError
+from core.store import batches, claims, ledger
+from core.store.batches import Due
 from core.store.engine import Store, open_store
-from core.store.models import Base
+from core.store.models import Attempt, Base, Delivery
 from core.store.partitions import (
     DAYS_AHEAD,
     PARTITIONED,
@@ -24,6 +27,7 @@ from core.store.partitions import (
     partition_name,
 )
 from core.store.schema import _config, current_revision, migrate, newest_revision, require_migrated
+from core.store.types import Json, UtcDateTime
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -117,6 +121,162 @@ def test_migrations_can_be_taken_back(empty: Store) -> None:
         config.attributes["connection"] = session.connection()
         command.downgrade(config, "base")
     assert tables(empty) == {"alembic_version"}
+    assert migrate(empty)
+    assert differences(empty) == []
+
+
+# --- from one version to the next, with data
+
+DAY = date(2031, 3, 1)
+NOW = datetime(2031, 3, 1, 12, 0, tzinfo=UTC)
+LATER, IN_A_MINUTE = NOW + timedelta(minutes=10), NOW + timedelta(seconds=60)
+
+
+def move_to(store: Store, revision: str) -> None:
+    """Bring a database to the schema of an older program, or up to it."""
+    with store.write() as session:
+        config = _config()
+        config.attributes["connection"] = session.connection()
+        older = (current_of(session) or "") > revision
+        (command.downgrade if older else command.upgrade)(config, revision)
+
+
+def current_of(session: Session) -> str | None:
+    return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def old_deliveries() -> Any:
+    """Return the table of deliveries as it was at first."""
+    texts = ("id", "account_id", "channel_id", "queue", "article_id", "event", "state", "reason", "claim_id")
+    times = ("due_at", "enqueue_after", "claim_deadline", "created_at", "finished_at")
+    return table(
+        "deliveries",
+        column("article_day", Date()),
+        column("matched", Json),
+        *(column(name, Integer()) for name in ("version", "matched_total", "attempts")),
+        *(column(name, Text()) for name in (*texts, "claimed_by")),
+        *(column(name, UtcDateTime()) for name in times),
+    )
+
+
+def old_row(state: str, **values: Any) -> dict[str, Any]:
+    """Return a delivery as the first version wrote it."""
+    common = {
+        "id": f"dlv_{state}",
+        "article_day": DAY,
+        "account_id": "acc_1",
+        "channel_id": f"ch_{state}",
+        "queue": "webhook",
+        "article_id": "art_1",
+        "version": 1,
+        "event": "article.published",
+        "matched": [["sub_1", "q"]],
+        "matched_total": 1,
+        "state": state,
+        "reason": None,
+        "attempts": 0,
+        "due_at": None,
+        "enqueue_after": IN_A_MINUTE,
+        "claim_id": None,
+        "claimed_by": None,
+        "claim_deadline": None,
+        "created_at": NOW,
+        "finished_at": None,
+    }
+    return common | values
+
+
+OLD = [
+    old_row("pending", due_at=NOW),
+    old_row("pending", id="dlv_retry", channel_id="ch_retry", attempts=2, reason="timeout", due_at=LATER)
+    | {"enqueue_after": LATER},
+    old_row("sending", attempts=1, due_at=NOW, claim_id="clm_1", claimed_by="i1", claim_deadline=IN_A_MINUTE),
+    old_row("held", attempts=1, reason="dns", due_at=NOW),
+    old_row("delivered", attempts=1, finished_at=NOW),
+    old_row("failed", attempts=9, reason="status_5xx", finished_at=NOW),
+    old_row("cancelled", reason="superseded", finished_at=NOW),
+]
+
+
+def with_old_rows(store: Store) -> None:
+    move_to(store, "0001")
+    ensure_partition(store, DAY)
+    with store.write() as session:
+        session.execute(insert(old_deliveries()), OLD)
+        session.execute(
+            text(
+                "INSERT INTO attempts (delivery_id, article_day, number, started_at, duration_ms, status) "
+                "SELECT id, article_day, attempts, created_at, 5, 200 FROM deliveries WHERE attempts > 0"
+            )
+        )
+
+
+def test_deliveries_of_the_first_version_go_on_where_they_were(empty: Store) -> None:
+    with_old_rows(empty)
+    assert migrate(empty)
+    assert differences(empty) == []
+    with empty.read() as session:
+        rows = {row.id: row for row in session.query(Delivery)}
+        attempts = {(row.delivery_id, row.number, row.next_try_at) for row in session.query(Attempt)}
+    # State, reason, attempts, place in the schedule, when due, when the sweep puts it into a batch.
+    assert {
+        id_: (row.state, row.reason, row.attempts, row.step, row.due_at, row.enqueue_after)
+        for id_, row in rows.items()
+        if row.finished_at is None
+    } == {
+        "dlv_pending": ("pending", None, 0, 0, NOW, IN_A_MINUTE),
+        "dlv_retry": ("pending", "timeout", 2, 2, LATER, LATER),
+        "dlv_sending": ("pending", None, 1, 1, NOW, NOW),
+        "dlv_held": ("held", "dns", 1, 1, NOW, None),
+    }
+    assert {
+        id_: (row.state, row.reason, row.attempts, row.enqueue_after, row.matched)
+        for id_, row in rows.items()
+        if row.finished_at == NOW
+    } == {
+        "dlv_delivered": ("delivered", None, 1, None, [["sub_1", "q"]]),
+        "dlv_failed": ("failed", "status_5xx", 9, None, [["sub_1", "q"]]),
+        "dlv_cancelled": ("cancelled", "superseded", 0, None, [["sub_1", "q"]]),
+    }
+    assert {(row.claim_id, row.sequence, row.slot_at) for row in rows.values()} == {(None, None, None)}
+    assert attempts == {(row["id"], row["attempts"], None) for row in OLD if row["attempts"]}
+
+
+def test_the_sweep_and_workers_take_what_the_first_version_left(empty: Store) -> None:
+    with_old_rows(empty)
+    migrate(empty)
+    with empty.write() as session:
+        found = batches.put(session, ledger.take_due(session, LATER), LATER)
+        taken = [claims.claim(session, batch.id, f"c_{batch.id}", "i1", LATER) for batch in found]
+    ids = {row.id for one in taken if one for row in one[1]}
+    assert ids == {"dlv_pending", "dlv_retry", "dlv_sending"}
+
+
+def test_what_is_under_way_is_due_again_for_the_first_version_when_one_goes_back(empty: Store) -> None:
+    with_old_rows(empty)
+    migrate(empty)
+    with empty.write() as session:
+        (batch,) = batches.put(session, [Due("dlv_pending", "acc_1", "webhook", DAY)], NOW)
+        claims.claim(session, batch.id, "c1", "i1", NOW)
+        parked = {"due_at": None, "enqueue_after": None, "sequence": 7}
+        session.execute(update(Delivery).where(Delivery.id == "dlv_retry").values(parked))
+
+    move_to(empty, "0001")
+
+    rows = old_deliveries()
+    wanted = (rows.c.id, rows.c.state, rows.c.due_at, rows.c.enqueue_after, rows.c.claim_id)
+    with empty.read() as session:
+        found = {row.id: tuple(row)[1:] for row in session.execute(select(*wanted))}
+    assert found == {
+        "dlv_pending": ("pending", NOW, NOW, None),
+        "dlv_retry": ("pending", NOW, NOW, None),
+        "dlv_sending": ("pending", NOW, NOW, None),
+        "dlv_held": ("held", NOW, None, None),
+        "dlv_delivered": ("delivered", None, None, None),
+        "dlv_failed": ("failed", None, None, None),
+        "dlv_cancelled": ("cancelled", None, None, None),
+    }
+    assert "batches" not in tables(empty)
     assert migrate(empty)
     assert differences(empty) == []
 

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from core.errors import UnreadableMessage
 from core.ids import new_id
+from core.store import subscriptions
 from core.store.articles import newest_versions
 from core.store.engine import Store
 from core.store.models import Source
 from core.store.states import ChannelState
+from core.store.subscriptions import Recipient
 from router.service import Router
 from tests.contract.world import World
 
@@ -52,7 +55,9 @@ def test_one_row_and_one_task_for_a_channel_however_many_subscriptions_match(
     assert (row.channel_id, row.state, row.event) == (channel, "pending", "article.published")
     assert [id_ for id_, _query in row.matched] == [first, second]
     assert row.matched_total == 2
-    assert world.tasks.batches == [("webhook", "2026-03-01", [row.id])]
+    (batch,) = world.batches_left()
+    assert world.tasks.batches == [("webhook", batch.id, [row.id])]
+    assert (batch.account_id, batch.article_day, batch.delivery_ids) == (account, row.article_day, [row.id])
 
 
 def test_a_repeat_changes_nothing(world: World, router: Router) -> None:
@@ -115,6 +120,27 @@ def test_a_channels_state_decides_what_is_kept(
     router.handle(message())
 
     assert [row.state for row in world.deliveries()] == expected
+
+
+def test_a_channel_that_is_resumed_while_an_article_is_planned_gets_it(
+    world: World, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = world.account()
+    channel = world.webhook(account, "https://example.com/a", ChannelState.PAUSED)
+    world.subscribe(account, channel, "kubernetes")
+    recipients = subscriptions.recipients
+
+    def recipients_and_resume(session: Session, numbers: list[int], owner: str | None) -> list[Recipient]:
+        found = recipients(session, numbers, owner)
+        world.set_state(channel, ChannelState.ACTIVE)
+        return found
+
+    monkeypatch.setattr(subscriptions, "recipients", recipients_and_resume)
+    router.handle(message())
+
+    (row,) = world.deliveries()
+    assert (row.state, row.due_at) == ("pending", world.clock.now())
+    assert world.tasks.ids == [row.id]
 
 
 def test_subscriptions_are_seen_as_soon_as_they_are_committed_and_no_longer_once_deleted(
@@ -182,8 +208,8 @@ def test_what_cannot_be_enqueued_is_left_to_the_sweep(world: World, router: Rout
     router.handle(message())
 
     (row,) = world.deliveries()
-    assert row.enqueue_after is not None
-    assert row.enqueue_after <= world.clock.now()
+    (batch,) = world.batches_left()
+    assert (row.state, batch.state, batch.delivery_ids) == ("pending", "waiting", [row.id])
 
 
 def test_articles_of_a_deleted_source_become_nobodys(world: World, router: Router) -> None:
@@ -225,6 +251,6 @@ class CrashAfterFirstBatch:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def enqueue(self, kind: str, day: str, ids: Sequence[str]) -> None:
+    def enqueue(self, kind: str, batch: str, ids: Sequence[str]) -> None:
         """Die."""
         raise KeyboardInterrupt

@@ -2,24 +2,25 @@
 
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from core.errors import Reason
-from core.store import instances, leases, ledger
+from core.store import claims, instances, leases, ledger
+from core.store.batches import BATCH_SIZE, IN_BROKER
+from core.store.claims import Claimed, Finished
 from core.store.engine import Store, open_store
 from core.store.instances import InstanceInfo
 from core.store.leases import Grant, LeaseLost
-from core.store.ledger import Finished, NewDelivery
 from core.store.models import Instance, Lease
 from core.store.partitions import ensure_partition
 from core.store.schema import migrate
 from core.store.states import ChannelState, DeliveryState
 from notifiers.sweep import Sweep
-from tests.contract.world import NOON, World
+from tests.contract.world import NOON, TODAY, World, due
 
-TODAY = NOON.date()
 YESTERDAY = TODAY - timedelta(days=1)
 
 
@@ -42,28 +43,19 @@ def sweep(world: World) -> Sweep:
     return Sweep(world.store, world.tasks, world.clock)
 
 
-def make(
-    world: World,
-    count: int = 1,
-    *,
-    queue: str = "webhook",
-    state: DeliveryState = DeliveryState.PENDING,
-    day: int = 0,
-    article: str = "art_1",
-) -> list[str]:
-    rows = [
-        NewDelivery(f"ch_{number}", "acc", queue, "article.published", state, [["s", "q"]], 1)
-        for number in range(count)
-    ]
-    before = {row.id for row in world.deliveries()}
-    with world.store.write() as session:
-        ledger.make(session, article, 1, TODAY - timedelta(days=day), rows, world.clock.now())
-    return sorted(row.id for row in world.deliveries() if row.id not in before)
+def make(world: World, count: int = 1, *, article: str = "art_1", **row: Any) -> list[str]:
+    """Make deliveries whose batches the broker loses; return their ids."""
+    before = {one.id for one in world.deliveries()}
+    world.make(*(due(f"ch_{number}", **row) for number in range(count)), article=article)
+    return sorted(one.id for one in world.deliveries() if one.id not in before)
 
 
-def claim(world: World, ids: list[str], instance: str, claim_id: str = "c1") -> None:
-    with world.store.write() as session:
-        assert len(ledger.claim(session, TODAY, ids, claim_id, instance, world.clock.now())) == len(ids)
+def claim_all(world: World, instance: str = "i1", claim_id: str = "c1") -> list[Claimed]:
+    """Claim whatever batches are not claimed, as a worker would that dies afterwards."""
+    rows: list[Claimed] = []
+    for batch in world.batches_left():
+        rows += world.claim(batch.id, claim_id, instance) or []
+    return rows
 
 
 def beat(world: World, instance: str) -> None:
@@ -89,38 +81,66 @@ def test_what_the_broker_lost_is_enqueued_again_after_a_minute_and_every_minute(
 
 
 def test_a_retry_is_enqueued_when_it_is_due(world: World, sweep: Sweep, grant: Grant) -> None:
-    (id_,) = make(world)
-    claim(world, [id_], "i1")
-    due = world.clock.now() + timedelta(seconds=300)
+    make(world)
+    (row,) = claim_all(world)
+    later = world.clock.now() + timedelta(seconds=300)
+    failed = Finished(
+        row.id,
+        TODAY,
+        "c1",
+        DeliveryState.PENDING,
+        Reason.TIMEOUT,
+        due_at=later,
+        enqueue_after=later,
+        attempt=1,
+        started_at=NOON,
+    )
+    world.finish(failed)
     with world.store.write() as session:
-        failed = Finished(id_, DeliveryState.PENDING, Reason.TIMEOUT, due_at=due, attempt=1, started_at=NOON)
-        assert ledger.finish(session, TODAY, "c1", [failed], world.clock.now()) == 1
+        claims.end(session, ["c1"])
 
     world.clock.advance(seconds=299)
     sweep(grant)
     assert world.tasks.ids == []
     world.clock.advance(seconds=1)
     sweep(grant)
-    assert world.tasks.ids == [id_]
+    assert world.tasks.ids == [row.id]
+    assert [batch.retry for batch in world.batches_left()] == [True]
 
 
 def test_batches_are_of_one_queue_and_one_day(world: World, sweep: Sweep, grant: Grant) -> None:
-    expected = {
-        ("webhook", "2026-03-01", tuple(make(world, 2))),
-        ("email", "2026-03-01", tuple(make(world, 2, queue="email", article="art_2"))),
-        ("webhook", "2026-02-28", tuple(make(world, 2, day=1, article="art_3"))),
-    }
-    world.clock.advance(seconds=61)
+    account = world.account()
+    first, second = (world.webhook(account, f"https://example.com/{n}", ChannelState.PAUSED) for n in (1, 2))
+    expected = set()
+    for number, (queue, day) in enumerate(
+        [("webhook", TODAY), ("email", TODAY), ("webhook", YESTERDAY), ("email", YESTERDAY)]
+    ):
+        rows = [due(channel, account, queue=queue, state=DeliveryState.HELD) for channel in (first, second)]
+        world.make(*rows, article=f"art_{number}", day=day)
+        made = [row.id for row in world.deliveries() if row.article_id == f"art_{number}"]
+        expected.add((queue, tuple(made)))
+    for channel in (first, second):
+        world.set_state(channel, ChannelState.ACTIVE)
     sweep(grant)
-    assert {(queue, day, tuple(sorted(ids))) for queue, day, ids in world.tasks.batches} == expected
+    assert {(queue, tuple(sorted(ids))) for queue, _batch, ids in world.tasks.batches} == expected
 
 
-def test_a_backlog_is_enqueued_whole_in_one_pass(world: World, sweep: Sweep, grant: Grant) -> None:
-    ids = make(world, 4_500)
-    world.clock.advance(seconds=61)
+def test_a_backlog_gets_into_batches_in_one_pass_and_a_little_of_it_into_the_broker(
+    world: World, sweep: Sweep, grant: Grant
+) -> None:
+    account = world.account()
+    channel = world.webhook(account, "https://example.com/a", ChannelState.PAUSED)
+    for number in range(0, 4_500, 300):
+        rows = [due(f"ch_{number + n}", account, state=DeliveryState.HELD) for n in range(299)]
+        world.make(due(channel, account, state=DeliveryState.HELD), *rows, article=f"art_{number}")
+    with world.store.write() as session:
+        for one in {row.channel_id for row in world.deliveries()}:
+            ledger.release_channel(session, one, world.clock.now())
     sweep(grant)
-    assert sorted(world.tasks.ids) == ids
-    assert max(len(batch) for _queue, _day, batch in world.tasks.batches) <= 200
+    batched = [id_ for batch in world.batches_left() for id_ in batch.delivery_ids]
+    assert sorted(batched) == [row.id for row in world.deliveries()]
+    assert max(len(batch.delivery_ids) for batch in world.batches_left()) <= BATCH_SIZE
+    assert len(world.tasks.batches) == IN_BROKER[False]
 
 
 @pytest.mark.parametrize("state", [DeliveryState.HELD, DeliveryState.DELIVERED, DeliveryState.CANCELLED])
@@ -138,19 +158,18 @@ def test_what_was_held_is_enqueued_at_once_when_its_channel_is_resumed(
 ) -> None:
     account = world.account()
     channel = world.webhook(account, "https://example.com/a")
-    new = NewDelivery(
-        channel, account, "webhook", "article.published", DeliveryState.PENDING, [["s", "q"]], 1
-    )
-    with world.store.write() as session:
-        ledger.make(session, "art_1", 1, TODAY, [new], world.clock.now())
+    (batch,) = world.make(due(channel, account))
     world.set_state(channel, ChannelState.PAUSED)
+    assert world.claim(batch.id) == []
+    with world.store.write() as session:
+        claims.end(session, ["c1"])
     world.clock.advance(seconds=61)
     sweep(grant)
     assert world.tasks.ids == []
 
     world.set_state(channel, ChannelState.ACTIVE)
     sweep(grant)
-    assert len(world.tasks.ids) == 1
+    assert world.tasks.ids == batch.ids
 
 
 # --- what workers lost
@@ -159,38 +178,39 @@ def test_what_was_held_is_enqueued_at_once_when_its_channel_is_resumed(
 def test_what_a_silent_worker_had_is_enqueued_in_the_same_pass(
     world: World, sweep: Sweep, grant: Grant
 ) -> None:
-    lost, kept = make(world, 2)
     beat(world, "living")
-    claim(world, [kept], "living", "c1")
-    claim(world, [lost], "dead", "c2")
+    kept = make(world)
+    claim_all(world, "living", "c1")
+    lost = make(world, article="art_2")
+    claim_all(world, "dead", "c2")
     sweep(grant)
-    assert world.tasks.ids == [lost]
-    assert {row.id: row.state for row in world.deliveries()} == {lost: "pending", kept: "sending"}
+    assert world.tasks.ids == lost
+    assert {row.id: row.state for row in world.deliveries()} == {lost[0]: "pending", kept[0]: "sending"}
 
 
 def test_a_worker_that_falls_silent_loses_what_it_had_after_15_seconds(
     world: World, sweep: Sweep, grant: Grant
 ) -> None:
-    (id_,) = make(world)
+    ids = make(world)
     beat(world, "slow")
-    claim(world, [id_], "slow")
+    claim_all(world, "slow")
     world.clock.advance(seconds=14)
     sweep(grant)
     assert world.tasks.ids == []
     world.clock.advance(seconds=2)
     sweep(grant)
-    assert world.tasks.ids == [id_]
+    assert world.tasks.ids == ids
 
 
 def test_a_claim_past_its_deadline_is_lost_however_alive_its_worker_is(
     world: World, sweep: Sweep, grant: Grant
 ) -> None:
-    (id_,) = make(world)
-    claim(world, [id_], "stuck")
+    ids = make(world)
+    claim_all(world, "stuck")
     world.clock.advance(seconds=61)
     beat(world, "stuck")
     sweep(grant)
-    assert world.tasks.ids == [id_]
+    assert world.tasks.ids == ids
 
 
 def test_processes_that_died_long_ago_are_forgotten(world: World, sweep: Sweep, grant: Grant) -> None:
@@ -214,6 +234,7 @@ def test_what_the_broker_does_not_take_is_handed_out_by_the_next_pass(
     world.tasks.broken = True
     sweep(grant)
     assert world.tasks.ids == []
+    assert {batch.state for batch in world.batches_left()} == {"waiting"}
 
     world.tasks.broken = False
     sweep(grant)
@@ -229,17 +250,26 @@ def depose(world: World) -> None:
     assert leases.acquire(world.store, "leader", "another", 600) is not None
 
 
+def moved(world: World) -> list[Any]:
+    deliveries = [(row.id, row.state, row.due_at, row.enqueue_after) for row in world.deliveries()]
+    return deliveries + [(batch.id, batch.state, batch.enqueue_after) for batch in world.batches_left()]
+
+
 def test_a_deposed_leader_moves_nothing(world: World, sweep: Sweep, grant: Grant) -> None:
     make(world, 2)
-    claim(world, [make(world, article="art_2")[0]], "dead")
+    claim_all(world, "dead")
+    make(world, 2, article="art_2")
+    make(world, 1, article="art_3", state=DeliveryState.HELD)
+    with world.store.write() as session:
+        ledger.release_channel(session, "ch_0", world.clock.now())
     world.clock.advance(seconds=61)
-    before = [(row.id, row.state, row.enqueue_after) for row in world.deliveries()]
+    before = moved(world)
     depose(world)
 
     with pytest.raises(LeaseLost):
         sweep(grant)
 
-    assert [(row.id, row.state, row.enqueue_after) for row in world.deliveries()] == before
+    assert moved(world) == before
     assert world.tasks.ids == []
 
 
@@ -249,9 +279,11 @@ def test_what_another_transaction_is_taking_is_left_to_it(postgresql_url: str) -
         migrate(one)
         ensure_partition(one, TODAY)
         world = World(one)
-        make(world, 10)
-        world.clock.advance(seconds=61)
+        make(world, 10, state=DeliveryState.HELD)
+        with one.write() as session:
+            for number in range(10):
+                ledger.release_channel(session, f"ch_{number}", world.clock.now())
         with one.write() as first, two.write() as second:
-            (taken,) = ledger.take_due(first, world.clock.now())
+            taken = ledger.take_due(first, world.clock.now())
             assert ledger.take_due(second, world.clock.now()) == []
-        assert len(taken.ids) == 10
+        assert len(taken) == 10

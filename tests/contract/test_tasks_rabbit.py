@@ -14,7 +14,7 @@ from core.errors import PublishError
 from tests.contract.bus_running import channel_to, eventually, take, waiting_in, working
 
 pytestmark = pytest.mark.rabbitmq
-DAY = "2030-01-02"
+BATCH = "bat_1"
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def bus(fresh_broker_url: str) -> Iterator[Bus]:
 
 
 def test_a_confirmed_task_is_persistent(bus: Bus, fresh_broker_url: str) -> None:
-    bus.task_queue().enqueue("webhook", DAY, ["d1"])
+    bus.task_queue().enqueue("webhook", BATCH, ["d1"])
     ((properties, _),) = take(fresh_broker_url, "webhook", 1)
     assert properties.delivery_mode == 2
 
 
 def test_every_queue_that_dramatiq_declares_is_a_quorum_queue(bus: Bus, fresh_broker_url: str) -> None:
-    with working(bus, lambda _day, _ids: None):
+    with working(bus, lambda _batch, _ids: None):
         assert isinstance(bus.task_broker, RabbitmqBroker)
         assert eventually(lambda: not bus.task_broker.queues_pending)  # type: ignore[attr-defined]
     for kind in topology.TASK_KINDS:
@@ -52,8 +52,8 @@ def test_every_queue_that_dramatiq_declares_is_a_quorum_queue(bus: Bus, fresh_br
 def test_neither_enqueuing_nor_consuming_threads_keep_connections_of_their_own(bus: Bus) -> None:
     tasks = bus.task_queue()
     got: list[str] = []
-    with working(bus, lambda _day, ids: got.extend(ids)):
-        threads = [threading.Thread(target=tasks.enqueue, args=("chat", DAY, [str(n)])) for n in range(10)]
+    with working(bus, lambda _batch, ids: got.extend(ids)):
+        threads = [threading.Thread(target=tasks.enqueue, args=("chat", BATCH, [str(n)])) for n in range(10)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -67,21 +67,21 @@ def test_a_task_that_nobody_can_read_is_set_aside_and_the_next_is_delivered(
     bus: Bus, fresh_broker_url: str
 ) -> None:
     got: list[str] = []
-    with working(bus, lambda _day, ids: got.extend(ids)):
-        bus.task_queue().enqueue("webhook", DAY, ["first"])
+    with working(bus, lambda _batch, ids: got.extend(ids)):
+        bus.task_queue().enqueue("webhook", BATCH, ["first"])
         with channel_to(fresh_broker_url) as channel:
             for body in (b"", b"\xff", b'{"queue_name": 1}'):
                 channel.basic_publish("", "webhook", body)
-        bus.task_queue().enqueue("webhook", DAY, ["second"])
+        bus.task_queue().enqueue("webhook", BATCH, ["second"])
         assert eventually(lambda: got == ["first", "second"])
         assert eventually(lambda: waiting_in(fresh_broker_url, "webhook.XQ") >= 2)
 
 
 def test_a_task_queue_that_was_deleted_is_declared_again(bus: Bus, fresh_broker_url: str) -> None:
-    bus.task_queue().enqueue("webhook", DAY, ["d1"])
+    bus.task_queue().enqueue("webhook", BATCH, ["d1"])
     with channel_to(fresh_broker_url) as channel:
         channel.queue_delete("webhook")
-    bus.task_queue().enqueue("webhook", DAY, ["d2"])
+    bus.task_queue().enqueue("webhook", BATCH, ["d2"])
     assert waiting_in(fresh_broker_url, "webhook") == 1
 
 
@@ -89,4 +89,4 @@ def test_a_closed_bus_enqueues_no_more(bus: Bus) -> None:
     tasks = bus.task_queue()
     bus.close()
     with pytest.raises(PublishError, match="closed"):
-        tasks.enqueue("webhook", DAY, ["d1"])
+        tasks.enqueue("webhook", BATCH, ["d1"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -11,15 +11,30 @@ from core.clock import ManualClock
 from core.errors import PublishError
 from core.query import canonical
 from core.signing import SecretBox
-from core.store import accounts, channels, subscriptions
+from core.store import accounts, batches, channels, claims, ledger, subscriptions
 from core.store.channels import NewChannel
+from core.store.claims import Claimed, Finished
 from core.store.engine import Store
-from core.store.models import Channel, Delivery, Subscription
-from core.store.states import ChannelState
+from core.store.ledger import NewDelivery
+from core.store.models import Batch, Channel, Delivery, Subscription
+from core.store.states import ChannelState, DeliveryState
 from core.store.subscriptions import NewSubscription
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+TODAY = NOON.date()
 SECRET = "whsec_" + "QUJD" * 11
+
+
+def due(
+    channel: str,
+    account: str = "acc",
+    *,
+    queue: str = "webhook",
+    state: DeliveryState = DeliveryState.PENDING,
+    strict: bool = False,
+) -> NewDelivery:
+    """Return a row to be made."""
+    return NewDelivery(channel, account, queue, "article.published", state, [["s", "q"]], 1, strict)
 
 
 class RecordingTasks:
@@ -29,16 +44,16 @@ class RecordingTasks:
         self.batches: list[tuple[str, str, list[str]]] = []
         self.broken = False
 
-    def enqueue(self, kind: str, day: str, ids: Sequence[str]) -> None:
+    def enqueue(self, kind: str, batch: str, ids: Sequence[str]) -> None:
         """Take a batch."""
         if self.broken:
             raise PublishError("no broker")
-        self.batches.append((kind, day, list(ids)))
+        self.batches.append((kind, batch, list(ids)))
 
     @property
     def ids(self) -> list[str]:
         """Every delivery enqueued so far."""
-        return [id_ for _kind, _day, ids in self.batches for id_ in ids]
+        return [id_ for _kind, _batch, ids in self.batches for id_ in ids]
 
 
 @dataclass
@@ -88,3 +103,47 @@ class World:
     def states(self) -> list[tuple[int, str]]:
         """Return (version, state) of every delivery, oldest first."""
         return [(row.version, row.state) for row in self.deliveries()]
+
+    def batches_left(self) -> list[Batch]:
+        """Return every batch that is not dealt with, oldest first."""
+        with self.store.read() as session:
+            return list(session.execute(select(Batch).order_by(Batch.id)).scalars())
+
+    # --- what routers and workers do, a step at a time
+
+    def make(
+        self, *rows: NewDelivery, article: str = "art_1", version: int = 1, day: date = TODAY
+    ) -> list[batches.Batch]:
+        """Make deliveries as a router does; return the batches to be enqueued."""
+        with self.store.write() as session:
+            return ledger.make(session, article, version, day, rows, self.clock.now())
+
+    def claim(
+        self, batch_id: str, claim_id: str = "c1", instance: str = "i1", lead: timedelta = timedelta(0)
+    ) -> list[Claimed] | None:
+        """Claim a batch as a worker does, and enqueue what it promotes; None when it was not to be had."""
+        now = self.clock.now()
+        with self.store.write() as session:
+            taken = claims.claim(session, batch_id, claim_id, instance, now, lead)
+            promoted = batches.promote(session, [taken[0]], now) if taken else []
+        for batch in promoted:
+            self.tasks.enqueue(batch.queue, batch.id, batch.ids)
+        return taken[1] if taken else None
+
+    def finish(self, *results: Finished) -> set[str]:
+        """Write how claimed deliveries ended; return the ids written."""
+        with self.store.write() as session:
+            return claims.finish(session, results, self.clock.now())
+
+    def delivered(self, row: Claimed, claim_id: str = "c1") -> Finished:
+        """Return the result of a claimed delivery that was taken."""
+        return Finished(
+            row.id,
+            row.article_day,
+            claim_id,
+            DeliveryState.DELIVERED,
+            attempt=row.attempts + 1,
+            started_at=self.clock.now(),
+            duration_ms=5,
+            status=204,
+        )

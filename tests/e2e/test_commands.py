@@ -10,7 +10,7 @@ from tests.e2e.commands import Command, Ended, clarion, side_by_side, succeed, s
 from tests.e2e.embedded import Up, up
 from tests.e2e.feeds import serve_feed
 from tests.e2e.rest import titles, verified
-from tests.receiver import Receiver
+from tests.receiver import Receiver, Respond
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,35 @@ def test_channels_are_listed_with_what_they_reach(running: Up) -> None:
     assert addresses[channel_id] == "reader@example.com"
 
 
+def test_a_channel_is_tried_out(running: Up, receiver: Receiver) -> None:
+    url = receiver.script("/tried", Respond(204), Respond(500, b"out of order"))
+    channel_id = running.rest.follow("meteors", url)["channel_id"]
+    works = succeeds("channels", "test", channel_id, "--json", "--data", running.data)
+    assert (json.loads(works)["delivered"], json.loads(works)["status"]) == (True, 204)
+    fails = clarion("channels", "test", channel_id, "--data", running.data)
+    assert (fails.code, fails.errors) == (1, "")
+    assert "status_5xx" in fails.output
+    assert "out of order" in fails.output
+    assert titles(receiver.requests_for("/tried")) == ["This is a test from Clarion"] * 2
+
+
+def test_a_channel_is_paused_recovered_and_resumed(running: Up, receiver: Receiver) -> None:
+    data, channel_id = running.data, running.rest.follow("eclipses", receiver.url + "/shade")["channel_id"]
+    assert "paused" in succeeds("channels", "pause", channel_id, "--data", data)
+    running.rest.publish("eclipse", "Eclipses near you")
+    (row,) = json.loads(succeeds("deliveries", "--channel", channel_id, "--json", "--data", data))
+    since = ("--since", row["created_at"])
+    retried, recovered = succeed(
+        ("deliveries", "retry", row["id"], "--data", data),
+        ("channels", "recover", channel_id, *since, "--data", data),
+    )
+    assert retried.split()[:4] == ["id", row["id"], "state", "held"]
+    assert recovered.split() == ["recovered", "0"]
+    assert receiver.requests_for("/shade") == []
+    assert "active" in succeeds("channels", "resume", channel_id, "--data", data)
+    receiver.wait_for(1, 30, path="/shade")
+
+
 def test_a_new_key_is_that_of_its_account(running: Up) -> None:
     key = succeeds("keys", "create", "--account", "readers", "--data", running.data).strip()
     env = {"CLARION_URL": running.rest.url, "CLARION_API_KEY": key}
@@ -121,6 +150,9 @@ REFUSED = {
     "no channel": (["subscribe", "comets"], "--webhook URL or --email ADDRESS"),
     "a source that is no URL": (["sources", "add", "ftp://example.com/feed"], "url"),
     "an unknown source": (["sources", "fetch", "src_nothing"], "source"),
+    "an unknown delivery": (["deliveries", "retry", "dlv_nothing"], "delivery"),
+    "an unknown channel": (["channels", "test", "ch_nothing"], "channel"),
+    "a time in the future": (["channels", "recover", "ch_1", "--since", "9999-01-01T00:00:00Z"], "since"),
     "a file that is not there": (["publish", "nowhere.json"], "cannot read nowhere.json"),
 }
 

@@ -1,7 +1,7 @@
 """The whole API over each kind of database, with the kinds of channels and sources that there are."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +24,7 @@ from core.registry import discover
 from core.signing import SecretBox
 from core.store import accounts
 from core.store.engine import Store
+from notifiers.testing import Trial
 from router.service import Router
 
 START = datetime.now(UTC).replace(microsecond=0)
@@ -49,6 +50,18 @@ class RecordingPublisher:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class ScriptedTester:
+    """A channel tester's place: keeps what was tested, and answers with `result`."""
+
+    def __init__(self) -> None:
+        self.result = Trial(status=204, duration_ms=7)
+        self.tested: list[tuple[str, str]] = []
+
+    def test(self, kind_name: str, config: Mapping[str, Any]) -> Trial:
+        self.tested.append((kind_name, config["url"]))
+        return self.result
 
 
 class NoTasks:
@@ -95,6 +108,7 @@ class Api:
     store: Store
     clock: ManualClock
     publisher: RecordingPublisher
+    tester: ScriptedTester = field(default_factory=ScriptedTester)
     failing: set[str] = field(default_factory=set)
 
     def account(self, *, administrator: bool = False, name: str | None = None) -> Client:
@@ -134,6 +148,7 @@ def api(store: Store) -> Api:
         clock=clock,
         box=SecretBox(["x" * 32]),
         channel_kinds=discover(notifiers.channels, "KIND"),
+        channel_tester=made.tester,
         source_kinds=discover(fetcher.sources, "KIND"),
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
         publisher=publisher,

@@ -6,8 +6,7 @@ import pytest
 
 from core.clock import rfc3339
 from core.errors import Reason
-from core.store import ledger
-from core.store.ledger import Finished
+from core.store.models import Attempt, Delivery
 from core.store.states import DeliveryState
 from tests.contract.api.answers import ok, problem
 from tests.contract.api.conftest import Api, Client
@@ -33,19 +32,21 @@ def publish(api: Api, admin: Client, title: str) -> str:
 def fail_once(api: Api, delivery_id: str) -> None:
     """Have a delivery tried in vain."""
     now = api.clock.now()
-    result = Finished(
-        delivery_id,
-        DeliveryState.FAILED,
-        Reason.STATUS_4XX,
-        attempt=1,
+    tried = Attempt(
+        delivery_id=delivery_id,
+        article_day=now.date(),
+        number=1,
         started_at=now,
         duration_ms=12,
         status=404,
+        reason=Reason.STATUS_4XX,
         excerpt="nothing here",
     )
     with api.store.write() as session:
-        ledger.claim(session, now.date(), [delivery_id], "clm_1", "ins_1", now)
-        assert ledger.finish(session, now.date(), "clm_1", [result], now) == 1
+        row = session.get_one(Delivery, (delivery_id, now.date()))
+        row.state, row.reason, row.attempts = DeliveryState.FAILED, Reason.STATUS_4XX, 1
+        row.due_at, row.enqueue_after, row.finished_at = None, None, now
+        session.add(tried)
 
 
 def test_a_delivery_and_its_attempts(api: Api, client: Client, admin: Client) -> None:
@@ -57,7 +58,7 @@ def test_a_delivery_and_its_attempts(api: Api, client: Client, admin: Client) ->
     assert (row["event"], row["state"], row["attempts"]) == ("article.published", "pending", 0)
     assert row["channel_id"] == subscription["channel_id"]
     assert row["subscriptions"] == [{"id": subscription["id"], "query": "python"}]
-    assert row["due_at"] == row["created_at"] == rfc3339(api.clock.now())
+    assert row["due_at"] == row["next_try_at"] == row["created_at"] == rfc3339(api.clock.now())
     fail_once(api, row["id"])
     shown = ok(client.get(f"/v1/deliveries/{row['id']}"))
     assert (shown["state"], shown["reason"]) == ("failed", "status_4xx")

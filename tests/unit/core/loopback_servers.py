@@ -106,6 +106,12 @@ class LoopbackServer:
         return encrypted
 
 
+def speaks_no_tls(connection: socket.socket) -> None:
+    """Answer whatever comes first with a response in plain text."""
+    connection.recv(65_536)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
 def _read_head(connection: socket.socket) -> bytes:
     head = b""
     while not head.endswith(b"\r\n\r\n"):

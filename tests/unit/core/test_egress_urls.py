@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.egress import BlockedUrl, EgressPolicy, Target, check_url, check_url_now
+from core.egress import BlockedUrl, EgressPolicy, Target, check_url, check_url_now, spell_url
 from core.egress.hosts import read_host
 
 NOTHING_OPEN = EgressPolicy()
@@ -162,6 +162,40 @@ def test_is_accepted_and_spelled_plainly(url: str, spelled: str) -> None:
     target = check_url(url, NOTHING_OPEN)
     assert target.url == spelled
     assert check_url(spelled, NOTHING_OPEN) == target
+    assert spell_url(url) == spelled
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/x", "http://localhost:8000/", "http://127.1:81/"])
+def test_spelling_does_not_judge(url: str) -> None:
+    everything = EgressPolicy(allow=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+    assert spell_url(url) == check_url(url, everything).url
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://example.com/", "https://user@example.com/", "https://exa mple.com/"]
+)
+def test_what_is_no_url_is_not_spelled(url: str) -> None:
+    with pytest.raises(BlockedUrl):
+        spell_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:swordfish@example.com/",
+        "https://user:swordfish@example\u2100.com/?token=swordfish",
+        "https://user:swordfish@[::1/",
+        "https://10.0.0.1/swordfish?token=swordfish#swordfish",
+        "https://example.com:x/swordfish?token=swordfish",
+        "https://exa$mple.com/swordfish?token=swordfish",
+        "gopher://example.com/swordfish?token=swordfish",
+        "https://example.com/swordfish?token=swordfish x",
+    ],
+)
+def test_a_refusal_does_not_repeat_what_may_be_secret(url: str) -> None:
+    with pytest.raises(BlockedUrl) as raised:
+        check_url(url, NOTHING_OPEN)
+    assert "swordfish" not in str(raised.value)
 
 
 def test_a_target_is_taken_apart() -> None:

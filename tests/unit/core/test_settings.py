@@ -35,6 +35,7 @@ def test_everything_has_a_default() -> None:
     settings = load_settings()
     assert settings.retry_schedule == DEFAULT_RETRY_SCHEDULE
     assert (settings.database_url, settings.health_port, settings.egress_allow) == (None, None, ())
+    assert settings.egress_ports is None
     assert (settings.database_scheme, settings.broker_scheme) == ("", "")
 
 
@@ -49,12 +50,16 @@ def test_everything_has_a_default() -> None:
             (ip_network("10.1.0.0/16"), ip_network("127.0.0.1/32"), ip_network("fd00::/8")),
         ),
         ("EGRESS_ALLOW", "", ()),
+        ("EGRESS_PORTS", "80, 443", frozenset({80, 443})),
+        ("EGRESS_PORTS", "", None),
         ("HOST_SPACING_SECONDS", "0.5", 0.5),
+        ("SECRET_OVERLAP_SECONDS", "0", 0),
         ("HEALTH_PORT", "8080", 8080),
         ("HEALTH_PORT", "", None),
         ("PUBLIC_URL", "https://news.example.com/", "https://news.example.com"),
         ("PUBLIC_URL", "", None),
         ("MAIL_FROM", "Clarion <news@example.com>", "Clarion <news@example.com>"),
+        ("CONTACT", "", None),
         ("LOG_FORMAT", "json", "json"),
         ("WORKER_THREADS", "8", 8),
     ],
@@ -132,6 +137,10 @@ def test_a_file_that_is_no_text(environment: pytest.MonkeyPatch, tmp_path: Path)
         ("SMTP_URL", "smtp://mail.example.com:99999"),
         ("SMTP_URL", "smtp://mail.example.com:0"),
         ("SMTP_URL", "smtp://["),
+        ("CONTACT", "operator"),
+        ("CONTACT", "Operator <operator@example.com>"),
+        ("CONTACT", "operator@example.com, other@example.com"),
+        ("CONTACT", "operator@example.com\r\nBcc: all@example.com"),
         ("SECRET_KEY", "short"),
         ("SECRET_KEY", f"{KEY},short"),
         ("SECRET_KEY", f"{KEY},"),
@@ -141,6 +150,10 @@ def test_a_file_that_is_no_text(environment: pytest.MonkeyPatch, tmp_path: Path)
         ("EGRESS_ALLOW", "10.0.0.0/33"),
         ("EGRESS_ALLOW", "10.0.0.1/8"),
         ("EGRESS_ALLOW", "localhost"),
+        ("EGRESS_PORTS", "https"),
+        ("EGRESS_PORTS", "443,0"),
+        ("EGRESS_PORTS", "65536"),
+        ("EGRESS_PORTS", ","),
         ("RETRY_SCHEDULE", "5,soon"),
         ("RETRY_SCHEDULE", "0"),
         ("RETRY_SCHEDULE", "-5"),
@@ -151,6 +164,8 @@ def test_a_file_that_is_no_text(environment: pytest.MonkeyPatch, tmp_path: Path)
         ("LEASE_SECONDS", "0"),
         ("LEASE_SECONDS", "inf"),
         ("BACKFILL", "-1"),
+        ("SECRET_OVERLAP_SECONDS", "-1"),
+        ("SECRET_OVERLAP_SECONDS", "2592001"),
         ("BACKFILL", "many"),
         ("WORKER_THREADS", "0"),
         ("HEALTH_PORT", "65536"),
@@ -204,6 +219,14 @@ def test_postgresql_needs_a_secret_key(environment: pytest.MonkeyPatch) -> None:
 def test_mail_needs_a_sender(environment: pytest.MonkeyPatch) -> None:
     words = problem(environment, SMTP_URL="smtp://mail.example.com")
     assert words.startswith("CLARION_MAIL_FROM: required with CLARION_SMTP_URL")
+
+
+def test_a_contact_needs_a_mail_server(environment: pytest.MonkeyPatch) -> None:
+    words = problem(environment, CONTACT="operator@Example.com")
+    assert words.startswith("CLARION_SMTP_URL: required with CLARION_CONTACT")
+    environment.setenv("CLARION_SMTP_URL", "smtp://mail.example.com")
+    environment.setenv("CLARION_MAIL_FROM", "news@example.com")
+    assert load_settings().contact == "operator@example.com"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.message import SUMMARY_LIMIT, TITLE_LIMIT, ArticleMessage
-from core.store.ledger import Claimed
-from notifiers.notice import BODY_LIMIT, Notice, json_ready, notice_of, webhook_body
+from core.store.claims import Claimed
+from notifiers.notice import BODY_LIMIT, Notice, article_bytes, json_ready, notice_of, webhook_body
 from tests.unit.notifiers.examples import NOON, article_of, notice
 
 WIDE = "\U0001f600"  # four bytes
@@ -61,9 +61,13 @@ def test_a_notice_is_the_ledgers_row_with_its_article() -> None:
         matched=[["sub_1", "q"]],
         matched_total=30,
         attempts=3,
+        step=3,
+        slot_at=None,
+        sequence=None,
         created_at=NOON,
     )
-    made = notice_of(claimed, {"title": "t", "published_at": NOON + timedelta(milliseconds=5), "url": None})
+    article = json_ready({"title": "t", "published_at": NOON + timedelta(milliseconds=5), "url": None})
+    made = notice_of(claimed, article)
     assert made == Notice(
         id="dlv_1",
         event="article.updated",
@@ -167,6 +171,7 @@ def test_whatever_comes_the_body_is_json_under_20_kb_and_always_the_same(
 
     assert len(body) < 20_000
     assert webhook_body(made) == body
+    assert webhook_body(made, article_bytes(made.article)) == body
     parsed = json.loads(body)
     assert (parsed["type"], parsed["data"]["subscriptions_total"]) == (event, total)
     assert parsed["data"]["article"]["title"] == message.title

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from core.egress import EgressPolicy
 from core.errors import FieldError
-from core.signing import parse_secret
+from core.signing import parse_private_key, parse_secret
 from core.store.states import ChannelState
 from notifiers.channels.webhook import KIND, OWNED_HEADERS, WebhookFields
 
@@ -31,7 +31,8 @@ def refused(policy: EgressPolicy = OPEN, **fields: Any) -> FieldError:
 def test_a_url_is_enough() -> None:
     config = configured()
     assert (config["url"], config["headers"]) == (URL, {})
-    assert len(parse_secret(config["secret"])) == 32
+    assert config["signature"] == "v1"
+    assert len(parse_secret(config["secret"]).secret) == 32
     assert configured()["secret"] != config["secret"]
     assert KIND.initial_state == ChannelState.ACTIVE
 
@@ -43,7 +44,22 @@ def test_what_makes_two_webhooks_the_same_is_their_url() -> None:
 def test_secrets_are_not_shown() -> None:
     config = configured(headers={"Authorization": "Bearer swordfish"}, secret="whsec_" + "QUJD" * 11)
     view = KIND.view(config)
-    assert view == {"url": URL, "headers": {"Authorization": "…"}}
+    assert view == {"url": URL, "headers": {"Authorization": "…"}, "signature": "v1"}
+
+
+def test_a_key_pair_shows_its_public_half_only() -> None:
+    config = configured(signature="v1a")
+    key = parse_private_key(config["private_key"])
+    assert "secret" not in config
+    assert configured(signature="v1a")["private_key"] != config["private_key"]
+    view = KIND.view(config)
+    assert view == {"url": URL, "headers": {}, "signature": "v1a", "public_key": key.public_key}
+
+
+def test_a_key_pair_is_not_given() -> None:
+    error = refused(signature="v1a", secret="whsec_" + "QUJD" * 11)
+    assert error.field == "secret"
+    assert "QUJD" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +145,9 @@ def test_headers_that_are_accepted(headers: dict[str, str]) -> None:
         ("X-Team", "a "),
         ("X-Team", "é"),
         ("X-Team", "v" * 2_001),
+        ("X-Team", "a\x7f"),
+        ("X-Team;", ""),
+        ("Content-Encoding", "gzip"),
         ("Webhook-Id", "v"),
         ("webhook-signature", "v"),
         ("WEBHOOK-ANYTHING", "v"),
@@ -140,11 +159,21 @@ def test_headers_that_are_refused(header: str, value: str) -> None:
     assert refused(headers={header: value}).field == "headers"
 
 
+def test_a_header_is_given_once_whatever_its_case() -> None:
+    error = refused(headers={"X-Team": "1", "x-team": "2"})
+    assert (error.field, str(error)[:6]) == ("headers", "x-team")
+
+
+@pytest.mark.parametrize("headers", [{"Authorization: Bearer swordfish": ""}, {"X-Team": "swordfish\n"}])
+def test_refusals_do_not_repeat_values_of_headers(headers: dict[str, str]) -> None:
+    assert "swordfish" not in str(refused(headers=headers))
+
+
 @pytest.mark.parametrize("size", [24, 32, 64])
 @pytest.mark.parametrize("prefix", ["whsec_", ""])
-def test_secrets_that_are_accepted(prefix: str, size: int) -> None:
-    secret = prefix + base64.b64encode(b"k" * size).decode()
-    assert configured(secret=secret)["secret"] == secret
+def test_secrets_that_are_accepted_and_spelled_in_one_way(prefix: str, size: int) -> None:
+    encoded = base64.b64encode(b"k" * size).decode()
+    assert configured(secret=prefix + encoded.rstrip("="))["secret"] == f"whsec_{encoded}"
 
 
 @pytest.mark.parametrize(
@@ -177,6 +206,9 @@ def test_secrets_that_are_refused_and_not_repeated(secret: str) -> None:
         {"url": URL, "headers": {"X-Team": 7}},
         {"url": URL, "headers": ["X-Team"]},
         {"url": URL, "secret": "x" * 201},
+        {"url": URL, "signature": "v2"},
+        {"url": URL, "signature": None},
+        {"url": URL, "private_key": "whsk_"},
     ],
 )
 def test_fields_of_another_shape_are_refused(fields: dict[str, Any]) -> None:

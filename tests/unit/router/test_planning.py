@@ -1,5 +1,7 @@
 """Who is told of an article."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,12 @@ def test_a_row_has_what_its_channel_needs() -> None:
         "article.published",
         DeliveryState.PENDING,
     )
+
+
+@pytest.mark.parametrize(("ordering", "strict"), [("any", False), ("strict", True)])
+def test_a_row_says_whether_its_channel_has_a_line(ordering: str, strict: bool) -> None:
+    (row,) = plan(by_channel([replace(recipient("a"), ordering=ordering)]), {}, version=1).deliveries
+    assert row.strict == strict
 
 
 @pytest.mark.parametrize(
