@@ -28,7 +28,7 @@ from core.store.states import ChannelState, DeliveryState
 from core.store.subscriptions import existing
 from notifiers import admission
 from notifiers.admission import Admitted
-from notifiers.channels.base import CONNECT_SECONDS, TRANSFER_SECONDS, ChannelKind, Transports
+from notifiers.channels.base import CONNECT_SECONDS, TRANSFER_SECONDS, ChannelKind, Pusher, Transports
 from notifiers.engine import Push, Pushed, PushEngine
 from notifiers.finishing import Claim, Ended, Finisher, Job
 from notifiers.lines import Bounds
@@ -193,45 +193,37 @@ class DeliveryService:
         self._finisher.expect(taken.claim)
         pushes: list[Push[Job]] = []
         for one in admitted:
-            self._prepare(taken, one, pushes)
+            channel = taken.channels[one.claimed.channel_id]
+            schedule = self._schedule if channel.retry_schedule is None else channel.retry_schedule
+            self._prepare(Job(one.claimed, taken.claim, channel, schedule), one, taken.articles, pushes)
         self._engine.submit(pushes)
 
-    def _prepare(self, taken: Taken, one: Admitted, pushes: list[Push[Job]]) -> None:
-        row = one.claimed
-        channel = taken.channels[row.channel_id]
-        schedule = self._schedule if channel.retry_schedule is None else channel.retry_schedule
-        job = Job(row, taken.claim, channel, schedule)
+    def _prepare(
+        self,
+        job: Job,
+        one: Admitted,
+        articles: Mapping[tuple[str, int], ArticleForms],
+        pushes: list[Push[Job]],
+    ) -> None:
+        """Begin one delivery; what is wrong with it must cost the others of its batch nothing."""
         try:
-            opened = self._opened.open(channel)
+            opened = self._opened.open(job.channel)
+            forms = articles[(job.claimed.article_id, job.claimed.version)]
+            notice = notice_of(job.claimed, forms.article)
+            if opened.pusher is None:
+                self._pool.submit(self._send, job, opened, notice, one.not_before)
+            else:
+                pushes.append(_push(job, opened.origin, opened.pusher, notice, forms, one.not_before))
         except (UndecryptableSecret, ValueError) as error:
-            log.error("a channel cannot be read", channel=channel.id, problem=str(error))
+            log.error("a channel cannot be read", channel=job.channel.id, problem=str(error))
             self._ended(job, Outcome(Reason.MISCONFIGURED, excerpt=str(error)), self._clock.now())
-            return
-        forms = taken.articles.get((row.article_id, row.version))
-        if forms is None:
-            log.error("an article is gone", delivery=row.id, article=row.article_id, version=row.version)
-            self._ended(job, Outcome(Reason.INTERNAL, excerpt="the article is gone"), self._clock.now())
-            return
-        notice = notice_of(row, forms.article)
-        if opened.pusher is None:
-            self._pool.submit(self._send, job, opened, notice, one.not_before)
-            return
-        suspect = row.attempts > 0 or channel.failing_since is not None
-        body = webhook_body(notice, forms.serialised)
-        pushes.append(
-            Push(row.id, channel.id, opened.origin, opened.pusher, body, job, suspect, one.not_before)
-        )
+        except Exception:
+            log.exception("a delivery could not be prepared", delivery=job.claimed.id)
+            self._ended(job, Outcome(Reason.INTERNAL), self._clock.now())
 
     def _pushed(self, pushed: Sequence[Pushed[Job]]) -> None:
         """Take results from the engine's thread."""
-        self._finisher.put(
-            [
-                Ended(one.push.job, push_outcome(one.answer, one.started_at), one.started_at, one.duration_ms)
-                if one.answer is not None
-                else Ended(one.push.job, None, one.started_at, wait=one.wait)
-                for one in pushed
-            ]
-        )
+        self._finisher.put([_ended(one) for one in pushed])
 
     def _send(self, job: Job, opened: Opened, notice: Notice, not_before: float | None) -> None:
         """Send once, in a thread of the pool; what is wrong with one channel costs the others nothing."""
@@ -249,6 +241,26 @@ class DeliveryService:
 
     def _ended(self, job: Job, outcome: Outcome | None, started_at: datetime, duration_ms: int = 0) -> None:
         self._finisher.put([Ended(job, outcome, started_at, duration_ms)])
+
+
+def _push(
+    job: Job,
+    origin: str,
+    pusher: Pusher,
+    notice: Notice,
+    forms: ArticleForms,
+    not_before: float | None,
+) -> Push[Job]:
+    suspect = job.claimed.attempts > 0 or job.channel.failing_since is not None
+    body = webhook_body(notice, forms.serialised)
+    return Push(notice.id, job.channel.id, origin, pusher, body, job, suspect, not_before)
+
+
+def _ended(one: Pushed[Job]) -> Ended:
+    if one.answer is None:
+        return Ended(one.push.job, None, one.started_at, wait=one.wait)
+    outcome = push_outcome(one.answer, one.started_at)
+    return Ended(one.push.job, outcome, one.started_at, one.duration_ms)
 
 
 def _without_refused(

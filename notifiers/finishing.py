@@ -120,8 +120,18 @@ class Finisher:
         while not (self._stopping.is_set() and self._queue.empty()):
             ended = self._gather()
             if ended:
-                self._count_off(ended, written=self._write_until_done(ended))
+                self._settle(ended)
             self._renew_if_due()
+
+    def _settle(self, ended: Sequence[Ended]) -> None:
+        """Write results together, or in ever smaller parts where one of them cannot be written."""
+        written = self._write_until_done(ended)
+        if written or len(ended) == 1 or self._stopping.is_set():
+            self._count_off(ended, written=written)
+            return
+        half = len(ended) // 2
+        self._settle(ended[:half])
+        self._settle(ended[half:])
 
     def _count_off(self, ended: Sequence[Ended], *, written: bool) -> None:
         with self._changed:
@@ -156,7 +166,7 @@ class Finisher:
             except Unavailable as error:
                 log.warning("results wait for the database", results=len(ended), problem=str(error))
             except Exception:
-                log.exception("results were not written, their claims will expire", results=len(ended))
+                log.exception("results were not written", results=len(ended))
                 return False
             if self._stopping.wait(DATABASE_RETRY_SECONDS):
                 return False

@@ -1,7 +1,7 @@
 """The database away while deliveries are under way."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.clock import ManualClock
 from core.errors import Unavailable
 from core.store import claims
+from core.store.claims import Finished
 from core.store.engine import Store, open_store
 from core.store.schema import migrate
 from notifiers.delivery import DeliveryService
@@ -229,3 +230,29 @@ def test_what_cannot_be_written_is_found_again(
     world.clock.advance(seconds=61)
     workers.sweep_and_settle()
     assert (only(world).state, only(world).attempts) == ("delivered", 1)
+
+
+def test_a_result_that_cannot_be_written_keeps_no_other_from_being_written(
+    world: World,
+    workers: Workers,
+    service: DeliveryService,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    channels = told(world, *(f"{receiver.url}/{number}" for number in range(5)))
+    poison, finish = of_channel(world, channels[2]).id, claims.finish
+
+    def refusing(session: Session, results: Sequence[Finished], now: datetime) -> set[str]:
+        if any(result.id == poison for result in results):
+            raise ValueError("what no database takes")
+        return finish(session, results, now)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(claims, "finish", refusing)
+        workers.settle()
+    states = {row.channel_id: row.state for row in world.deliveries()}
+    assert states == dict.fromkeys(channels, "delivered") | {channels[2]: "sending"}
+
+    world.clock.advance(seconds=61)
+    workers.sweep_and_settle()
+    assert of_channel(world, channels[2]).state == "delivered"
