@@ -41,7 +41,7 @@ contract: $(TESTING) ## Test every backend against the same expectations
 	@$(call suite,contract,$(PARALLEL))
 
 e2e: $(TESTING) ## Test the whole, as processes
-	@$(call suite,e2e,-m 'not browser')
+	@$(call suite,e2e,-m 'not browser' $(PARALLEL))
 
 browser: $(TESTING) ## Test the pages in a browser
 	@if grep -rqs 'mark\.browser' tests/e2e; \
