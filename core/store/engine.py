@@ -97,10 +97,8 @@ def open_store(database_url: str) -> Store:
 
 def _postgresql_engine(url: URL) -> Engine:
     # Look-ups by key are right for every statement here; the default cost is that of spinning disks.
-    # Plans are made for the day's partition as it is: one kept from when it was empty would read all of it.
     options = (
-        f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c random_page_cost=1.1 -c jit=off "
-        "-c plan_cache_mode=force_custom_plan"
+        f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c random_page_cost=1.1 -c jit=off"
     )
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
