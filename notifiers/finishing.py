@@ -13,7 +13,7 @@ import structlog
 
 from core.clock import Clock
 from core.dispatch import Dispatcher
-from core.errors import Unavailable
+from core.errors import Reason, Unavailable
 from core.store import batches, channel_health, claims, turns
 from core.store.batches import Batch
 from core.store.channel_health import Tried
@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 GATHER_SECONDS = 0.05  # results that come together are written together
 AT_ONCE = 2_000
+NOT_THE_RECEIVERS = frozenset({Reason.MISCONFIGURED, Reason.INTERNAL})
 RENEW_SECONDS = claims.CLAIM_LENGTH.total_seconds() / 3
 DATABASE_RETRY_SECONDS = 0.5
 
@@ -258,7 +259,7 @@ def _tried(ended: Sequence[Ended]) -> list[Tried]:
     return [
         Tried(channel.id, reason is None, reason, channel.failing_since)
         for channel, reason in tried
-        if reason is not None or channel.failing_since
+        if reason not in NOT_THE_RECEIVERS and (reason is not None or channel.failing_since)
     ]
 
 

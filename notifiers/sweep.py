@@ -63,7 +63,7 @@ class Sweep:
 
     def _lines_that_stopped(self, session: Session) -> list[Batch]:
         """Call the heads of lines for which nobody did, as when the one before was cancelled."""
-        channels = turns.lock(session, turns.channels_with_lines(session))
+        channels = turns.lock(session, turns.stopped_lines(session))
         now = self._clock.now()
         return batches.put(session, turns.call_next(session, [c.id for c in channels], now), now)
 

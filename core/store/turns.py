@@ -8,7 +8,7 @@ those that have not ended; the head of the line may be sent, the others are park
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import and_, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core.store.batches import Due
@@ -63,7 +63,17 @@ def call_next(session: Session, channel_ids: Iterable[str], now: datetime) -> li
     return [Due(row.id, row.account_id, row.queue, row.article_day) for row in session.execute(statement)]
 
 
-def channels_with_lines(session: Session) -> list[str]:
-    """Return the channels in whose line something waits."""
-    statement = select(Delivery.channel_id).where(Delivery.sequence.is_not(None)).distinct()
+def stopped_lines(session: Session) -> list[str]:
+    """Return the channels whose line has a parked head, which nobody has called; not locked."""
+    first = (
+        select(Delivery.channel_id, func.min(Delivery.sequence).label("sequence"))
+        .where(Delivery.sequence.is_not(None))
+        .group_by(Delivery.channel_id)
+        .subquery()
+    )
+    statement = (
+        select(Delivery.channel_id)
+        .join(first, and_(Delivery.channel_id == first.c.channel_id, Delivery.sequence == first.c.sequence))
+        .where(Delivery.state == DeliveryState.PENDING, Delivery.due_at.is_(None))
+    )
     return list(session.execute(statement).scalars())

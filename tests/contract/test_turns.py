@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from core.errors import Reason
 from core.store import batches, channels, claims, instances, leases, ledger, turns
@@ -112,7 +113,15 @@ def test_deliveries_are_numbered_as_they_are_made(line: Line) -> None:
     assert line.places() == [1, 2, 3, None]
     with line.world.store.write() as session:
         assert turns.heads(session, [line.channel, "ch_any"]) == {line.channel: 1}
-        assert turns.channels_with_lines(session) == [line.channel]
+        assert turns.stopped_lines(session) == []
+
+
+def test_a_line_whose_head_is_parked_has_stopped(line: Line) -> None:
+    line.make(2)
+    line.work()
+    with line.world.store.write() as session:
+        session.execute(update(Delivery).where(Delivery.article_id == "art_0").values(sequence=None))
+        assert turns.stopped_lines(session) == [line.channel]
 
 
 def test_only_the_head_goes_out_and_the_others_are_parked(line: Line) -> None:
@@ -231,7 +240,7 @@ def test_everything_of_a_channel_cancelled_leaves_no_line(line: Line) -> None:
     line.work()
     with line.world.store.write() as session:
         ledger.cancel_channel(session, line.channel, Reason.GONE, line.world.clock.now())
-        assert turns.channels_with_lines(session) == []
+        assert turns.stopped_lines(session) == []
         assert turns.heads(session, [line.channel]) == {}
 
 
