@@ -22,8 +22,8 @@ from core.query import (
     Or,
     Phrase,
     QueryError,
-    language_tag,
-    names,
+    decompiled,
+    limited,
     parse,
     phrases,
 )
@@ -64,30 +64,14 @@ _FIELD_KINDS = {
 }
 
 
-class _Key(NamedTuple):
-    """What subscriptions must have in common to be one entry."""
-
-    query: Node
-    sources: frozenset[str]
-    languages: frozenset[str]
-
-
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """The subscriptions to one query with the same filters."""
+    """The subscriptions to one query."""
 
-    key: _Key
+    key: Node
     query: Node
     anchors: tuple[_Anchor, ...]
     subscriptions: set[int] = field(default_factory=set)
-
-    def matches(self, document: Document) -> bool:
-        _, sources, languages = self.key
-        if sources and sources.isdisjoint(document.sources):
-            return False
-        if languages and languages.isdisjoint(document.languages):
-            return False
-        return self.query.matches(document)
 
 
 class Matcher:
@@ -100,7 +84,7 @@ class Matcher:
     def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
         self._aliases = Aliases(aliases or {})
         self._subscriptions: dict[int, _Entry] = {}
-        self._entries: dict[_Key, _Entry] = {}
+        self._entries: dict[Node, _Entry] = {}
         self._index: dict[_Kind, dict[str, set[_Entry]]] = {kind: {} for kind in _Kind}
         self._prefix_lengths: Counter[int] = Counter()
         self._uses: Counter[str] = Counter()
@@ -121,13 +105,24 @@ class Matcher:
         `sources` (ids or names) and `languages` limit it to articles of one of them; none given, or an empty
         collection, is no limit. Raises QueryError for a bad query, and then changes nothing.
         """
-        key = _Key(parse(query), names(sources), _language_tags(languages))
+        self._put(subscription_id, limited(parse(query), sources, languages))
+
+    def load(self, code: bytes, subscription_ids: Iterable[int]) -> None:
+        """Add, or replace, many subscriptions to one query, given as `core.query.compiled` makes it.
+
+        Raises ValueError for bytes that are none.
+        """
+        query = decompiled(code)
+        for subscription_id in subscription_ids:
+            self._put(subscription_id, query)
+
+    def _put(self, subscription_id: int, query: Node) -> None:
         present = self._subscriptions.get(subscription_id)
         if present is not None:
-            if present.key == key:
+            if present.key == query:
                 return
             self.discard(subscription_id)
-        entry = self._entries.get(key) or self._insert(key)
+        entry = self._entries.get(query) or self._insert(query)
         entry.subscriptions.add(subscription_id)
         self._subscriptions[subscription_id] = entry
 
@@ -157,7 +152,7 @@ class Matcher:
         return [
             subscription_id
             for entry in candidates
-            if entry.matches(document)
+            if entry.query.matches(document)
             for subscription_id in entry.subscriptions
         ]
 
@@ -177,12 +172,12 @@ class Matcher:
         for word in words:
             yield from (word[:length] for length in self._prefix_lengths if length <= len(word))
 
-    def _insert(self, key: _Key) -> _Entry:
-        query = self._aliases.expand(key.query)
+    def _insert(self, key: Node) -> _Entry:
+        query = self._aliases.expand(key)
         self._uses.update(_words(query))
         choice = self._choose(query)
         if choice is None:
-            raise AssertionError(f"{key.query} looks for nothing")  # the parser refuses such a query
+            raise AssertionError(f"{key} looks for nothing")  # the parser refuses such a query
         entry = self._entries[key] = _Entry(key, query, tuple(dict.fromkeys(choice.anchors)))
         for kind, value in entry.anchors:
             self._index[kind].setdefault(value, set()).add(entry)
@@ -235,12 +230,6 @@ def _united(choices: list[_Choice | None]) -> _Choice | None:
     return _Choice(
         max(kinds), sum(uses), max(shortness), tuple(anchor for part in anchors for anchor in part)
     )
-
-
-def _language_tags(values: str | Iterable[str] | None) -> frozenset[str]:
-    if values is None:
-        return frozenset()
-    return frozenset(map(language_tag, (values,) if isinstance(values, str) else values))
 
 
 def _words(query: Node) -> Iterator[str]:

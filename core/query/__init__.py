@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from core.query.aliases import Aliases
+from core.query.compiled import compiled, decompiled, limited
 from core.query.document import Document, language_tag, names
 from core.query.errors import QueryError
 from core.query.nodes import And, Field, FieldName, Node, Not, Or, Phrase, phrases
@@ -25,8 +26,11 @@ __all__ = [
     "Phrase",
     "QueryError",
     "canonical",
+    "compiled",
+    "decompiled",
     "fold",
     "language_tag",
+    "limited",
     "matches",
     "names",
     "parse",
