@@ -1,77 +1,115 @@
-"""Which subscriptions an article matches, out of very many, without asking each.
+"""Which subscriptions an article matches, out of very many, without asking each."""
 
-Every query that matches an article must hold at least one of a few things: its anchors. A conjunction needs
-only the anchors of its rarest part, a disjunction those of every part. The index finds the queries of which
-an anchor is in the article; only those are judged.
-"""
-
-from collections import Counter
+import secrets
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import NamedTuple, TypeVar
+from typing import Protocol, overload
 
-from core.query import (
-    Aliases,
-    And,
-    Document,
-    Field,
-    FieldName,
-    Node,
-    Not,
-    Or,
-    Phrase,
-    QueryError,
-    decompiled,
-    limited,
-    parse,
-    phrases,
-)
+from core.query import Aliases, Document, QueryError, compiled, limited, parse
+from router.plain_index import PlainIndex
 
-__all__ = ["Matcher", "QueryError"]
+try:
+    from router._index_core import Index as _CompiledCore
+except ImportError:  # built without a C compiler
+    _CompiledCore = None  # type: ignore[assignment,misc]
 
-_K = TypeVar("_K")
+__all__ = ["Matcher", "Matches", "QueryError", "is_compiled", "new_index"]
 
 
-class _Kind(IntEnum):
-    """What an anchor is, the most selective kind first."""
+class Index(Protocol):
+    """Compiled queries and the ids of who asked them: what is loaded or discarded counts from the next match.
 
-    WORD = 0
-    CATEGORY = 1
-    SOURCE = 2
-    PREFIX = 3
-    LANGUAGE = 4
+    An id asks one query at a time. Ids are whole numbers of 64 bits, packed in the machine's order.
+    """
 
+    def __len__(self) -> int: ...
 
-class _Anchor(NamedTuple):
-    kind: _Kind
-    value: str
+    @property
+    def queries(self) -> int:
+        """How many distinct queries there are."""
 
+    def load(self, code: bytes, ids: "array[int]") -> None:
+        """Add ids to a query, or move them there from another; raises ValueError for bytes that are none."""
 
-class _Choice(NamedTuple):
-    """Anchors of a part of a query, ordered by what they cost: the kind, how common they are, how short."""
+    def discard(self, subscription_id: int) -> None:
+        """Remove an id, if it is there."""
 
-    kind: _Kind
-    uses: int
-    shortness: int
-    anchors: tuple[_Anchor, ...]
+    def match(self, document: Document) -> bytes:
+        """Return the ids of the queries that match, packed."""
 
 
-_FIELD_KINDS = {
-    FieldName.SOURCE: _Kind.SOURCE,
-    FieldName.LANGUAGE: _Kind.LANGUAGE,
-    FieldName.CATEGORY: _Kind.CATEGORY,
-}
+class CompiledIndex:
+    """The index in C, which judges articles among a million queries in microseconds."""
+
+    def __init__(self) -> None:
+        self._core = _CompiledCore(secrets.randbits(64))
+        self.load = self._core.load
+        self.discard = self._core.discard
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __sizeof__(self) -> int:
+        return self._core.__sizeof__()
+
+    @property
+    def queries(self) -> int:
+        """How many distinct queries there are."""
+        return self._core.queries
+
+    def match(self, document: Document) -> bytes:
+        """Return the ids of the queries that match, packed."""
+        return self._core.match(
+            document.title_tokens,
+            document.summary_tokens,
+            document.sources,
+            document.languages,
+            document.categories,
+        )
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """The subscriptions to one query."""
+def is_compiled() -> bool:
+    """Tell whether the compiled core of the index was built."""
+    return _CompiledCore is not None
 
-    key: Node
-    query: Node
-    anchors: tuple[_Anchor, ...]
-    subscriptions: set[int] = field(default_factory=set)
+
+def new_index() -> Index:
+    """Return an empty index: the compiled one, or the one in plain Python where that was not built."""
+    return CompiledIndex() if is_compiled() else PlainIndex()
+
+
+class Matches(Sequence[int]):
+    """Ids as they came out of the index: packed, and made into numbers only when they are looked at."""
+
+    __slots__ = ("_ids",)
+
+    def __init__(self, packed: bytes = b"") -> None:
+        self._ids = memoryview(packed).cast("q")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ids)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        return self._ids[index].tolist() if isinstance(index, slice) else self._ids[index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(int.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Matches({self._ids.tolist()})"
 
 
 class Matcher:
@@ -81,16 +119,17 @@ class Matcher:
     one thread at a time.
     """
 
-    def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
+    def __init__(self, aliases: Mapping[str, str] | None = None, *, index: Index | None = None) -> None:
         self._aliases = Aliases(aliases or {})
-        self._subscriptions: dict[int, _Entry] = {}
-        self._entries: dict[Node, _Entry] = {}
-        self._index: dict[_Kind, dict[str, set[_Entry]]] = {kind: {} for kind in _Kind}
-        self._prefix_lengths: Counter[int] = Counter()
-        self._uses: Counter[str] = Counter()
+        self._index = new_index() if index is None else index
 
     def __len__(self) -> int:
-        return len(self._subscriptions)
+        return len(self._index)
+
+    @property
+    def queries(self) -> int:
+        """How many distinct queries the subscriptions have."""
+        return self._index.queries
 
     def add(
         self,
@@ -103,36 +142,23 @@ class Matcher:
         """Add a subscription, or replace the one of that id.
 
         `sources` (ids or names) and `languages` limit it to articles of one of them; none given, or an empty
-        collection, is no limit. Raises QueryError for a bad query, and then changes nothing.
+        collection, is no limit. Raises QueryError for a bad query, OverflowError for an id of more than 64
+        bits, and then changes nothing.
         """
-        self._put(subscription_id, limited(parse(query), sources, languages))
+        asked = limited(parse(query), sources, languages)
+        self._index.load(compiled(self._aliases.expand(asked)), array("q", (subscription_id,)))
 
     def load(self, code: bytes, subscription_ids: Iterable[int]) -> None:
         """Add, or replace, many subscriptions to one query, given as `core.query.compiled` makes it.
 
-        Raises ValueError for bytes that are none.
+        An `array` of type `q` is taken as it is. Raises ValueError for bytes that are no query.
         """
-        query = decompiled(code)
-        for subscription_id in subscription_ids:
-            self._put(subscription_id, query)
-
-    def _put(self, subscription_id: int, query: Node) -> None:
-        present = self._subscriptions.get(subscription_id)
-        if present is not None:
-            if present.key == query:
-                return
-            self.discard(subscription_id)
-        entry = self._entries.get(query) or self._insert(query)
-        entry.subscriptions.add(subscription_id)
-        self._subscriptions[subscription_id] = entry
+        ids = subscription_ids if isinstance(subscription_ids, array) else array("q", subscription_ids)
+        self._index.load(self._aliases.expand_compiled(code), ids)
 
     def discard(self, subscription_id: int) -> None:
         """Remove a subscription, if it is there."""
-        entry = self._subscriptions.pop(subscription_id, None)
-        if entry is not None:
-            entry.subscriptions.remove(subscription_id)
-            if not entry.subscriptions:
-                self._remove(entry)
+        self._index.discard(subscription_id)
 
     def match(
         self,
@@ -142,102 +168,9 @@ class Matcher:
         source: str | Iterable[str] | None = None,
         language: str | None = None,
         categories: str | Iterable[str] = (),
-    ) -> Sequence[int]:
+    ) -> Matches:
         """Return the ids of the subscriptions that an article matches, each once, in no certain order.
 
         `source` is what the source is called: its id, or its id and its name.
         """
-        document = Document(title, summary, source, language, categories)
-        candidates: set[_Entry] = set().union(*self._buckets(document))
-        return [
-            subscription_id
-            for entry in candidates
-            if entry.query.matches(document)
-            for subscription_id in entry.subscriptions
-        ]
-
-    def _buckets(self, document: Document) -> Iterator[set[_Entry]]:
-        found = (
-            (_Kind.WORD, document.words),
-            (_Kind.CATEGORY, document.categories),
-            (_Kind.SOURCE, document.sources),
-            (_Kind.LANGUAGE, document.languages),
-            (_Kind.PREFIX, self._prefixes(document.words)),
-        )
-        for kind, values in found:
-            buckets = self._index[kind]
-            yield from (buckets[value] for value in values if value in buckets)
-
-    def _prefixes(self, words: Iterable[str]) -> Iterator[str]:
-        for word in words:
-            yield from (word[:length] for length in self._prefix_lengths if length <= len(word))
-
-    def _insert(self, key: Node) -> _Entry:
-        query = self._aliases.expand(key)
-        self._uses.update(_words(query))
-        choice = self._choose(query)
-        if choice is None:
-            raise AssertionError(f"{key} looks for nothing")  # the parser refuses such a query
-        entry = self._entries[key] = _Entry(key, query, tuple(dict.fromkeys(choice.anchors)))
-        for kind, value in entry.anchors:
-            self._index[kind].setdefault(value, set()).add(entry)
-            if kind is _Kind.PREFIX:
-                self._prefix_lengths[len(value)] += 1
-        return entry
-
-    def _remove(self, entry: _Entry) -> None:
-        del self._entries[entry.key]
-        for kind, value in entry.anchors:
-            bucket = self._index[kind][value]
-            bucket.remove(entry)
-            if not bucket:
-                del self._index[kind][value]
-            if kind is _Kind.PREFIX:
-                _decrease(self._prefix_lengths, len(value))
-        for word in _words(entry.query):
-            _decrease(self._uses, word)
-
-    def _choose(self, node: Node) -> _Choice | None:
-        """Return the cheapest anchors without which the node cannot match; None if it only excludes."""
-        match node:
-            case Phrase():
-                return min(self._choices(node))
-            case Field(name, value):
-                kind = _FIELD_KINDS[name]
-                return _Choice(kind, 0, -len(value), (_Anchor(kind, value),))
-            case Not():
-                return None
-            case And(operands):
-                return min(filter(None, map(self._choose, operands)), default=None)
-            case Or(operands):
-                return _united(list(map(self._choose, operands)))
-
-    def _choices(self, phrase: Phrase) -> Iterator[_Choice]:
-        whole = phrase.tokens[:-1] if phrase.is_prefix else phrase.tokens
-        for word in whole:
-            yield _Choice(_Kind.WORD, self._uses[word], -len(word), (_Anchor(_Kind.WORD, word),))
-        if phrase.is_prefix:
-            start = phrase.tokens[-1]
-            yield _Choice(_Kind.PREFIX, 0, -len(start), (_Anchor(_Kind.PREFIX, start),))
-
-
-def _united(choices: list[_Choice | None]) -> _Choice | None:
-    """Return the anchors of all parts of a disjunction, which cost what they cost together."""
-    parts = [choice for choice in choices if choice is not None]
-    if len(parts) < len(choices):
-        return None
-    kinds, uses, shortness, anchors = zip(*parts, strict=True)
-    return _Choice(
-        max(kinds), sum(uses), max(shortness), tuple(anchor for part in anchors for anchor in part)
-    )
-
-
-def _words(query: Node) -> Iterator[str]:
-    for phrase in phrases(query):
-        yield from phrase.tokens
-
-
-def _decrease(counts: Counter[_K], key: _K) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
+        return Matches(self._index.match(Document(title, summary, source, language, categories)))

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
 
+from core.query.compiled import compiled, decompiled
 from core.query.errors import QueryError
-from core.query.nodes import Node, Phrase, disjunction, with_phrases
+from core.query.nodes import Node, Phrase, disjunction, phrases, with_phrases
 from core.query.tokens import tokenize
 
 _MAX_VARIANTS = 64
@@ -23,10 +24,22 @@ class Aliases:
         for name, meaning in meanings.items():
             self._join(_tokens(name), _tokens(meaning))
         self._longest = max(map(len, self._groups), default=0)
+        self._words = frozenset(word for tokens in self._groups for word in tokens)
 
     def expand(self, node: Node) -> Node:
         """Return the tree with every alias in its words and phrases as alternatives; prefixes stay."""
-        return with_phrases(node, self._alternatives) if self._groups else node
+        return with_phrases(node, self._alternatives) if self._concern(node) else node
+
+    def expand_compiled(self, code: bytes) -> bytes:
+        """Do the same to a compiled query; raises ValueError for bytes that are none."""
+        if not self._groups:
+            return code
+        node = decompiled(code)
+        return compiled(self.expand(node)) if self._concern(node) else code
+
+    def _concern(self, node: Node) -> bool:
+        found = (word for phrase in phrases(node) for word in phrase.tokens)
+        return bool(self._groups) and not self._words.isdisjoint(found)
 
     def _join(self, name: Tokens, meaning: Tokens) -> None:
         left, right = self._groups.get(name, [name]), self._groups.get(meaning, [meaning])

@@ -1,6 +1,7 @@
 """An article as queries see it."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from core.query.tokens import comparable, tokenize
 
@@ -13,12 +14,7 @@ def language_tag(text: str) -> str:
 
 
 class Document:
-    """An article's tokens, and the names of its source, language and categories, ready to be compared.
-
-    `text` and `title_text` hold the tokens with one space around each, so a phrase is a substring.
-    """
-
-    __slots__ = ("categories", "languages", "sources", "text", "title_text", "title_words", "words")
+    """An article's tokens, and the names of its source, language and categories, ready to be compared."""
 
     def __init__(
         self,
@@ -28,14 +24,30 @@ class Document:
         language: str | None = None,
         categories: str | Iterable[str] = (),
     ) -> None:
-        title_tokens, summary_tokens = tokenize(title), tokenize(summary)
-        self.title_words = frozenset(title_tokens)
-        self.words = self.title_words.union(summary_tokens)
-        self.title_text = f" {' '.join(title_tokens)} "
-        self.text = f"{self.title_text}{_BREAK} {' '.join(summary_tokens)} "
+        self.title_tokens, self.summary_tokens = tokenize(title), tokenize(summary)
         self.sources = names(source)
         self.languages = _with_primary(language)
         self.categories = names(categories)
+
+    @cached_property
+    def title_words(self) -> frozenset[str]:
+        """The distinct tokens of the title."""
+        return frozenset(self.title_tokens)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The distinct tokens of the title and the summary."""
+        return self.title_words.union(self.summary_tokens)
+
+    @cached_property
+    def title_text(self) -> str:
+        """The title's tokens with one space around each, so that a phrase is a substring."""
+        return f" {' '.join(self.title_tokens)} "
+
+    @cached_property
+    def text(self) -> str:
+        """The tokens of the title and of the summary in the same way."""
+        return f"{self.title_text}{_BREAK} {' '.join(self.summary_tokens)} "
 
 
 def names(values: str | Iterable[str] | None) -> frozenset[str]:
