@@ -89,25 +89,68 @@ static int is_among(u32 leaf, const u32 *leaves, u32 count)
     return 0;
 }
 
-static Numbers *anchored_at(Index *index, u32 leaf)
+/* The rarest of the other leaves that a conjunction needs by themselves, or 0. */
+static u32 companion_of(const Index *index, const Entry *entry, const u32 *anchors, u32 count)
+{
+    const u32 *word = entry->program.words, *end = word + entry->length;
+    u32 companion = 0;
+    if (KIND(*word) != ALL_OF || *word & NEGATED)
+        return 0;
+    for (word++; word < end; word += KIND(*word) == A_LEAF ? 1 : 1 + VALUE(*word)) {
+        u32 leaf = VALUE(*word);
+        if (KIND(*word) != A_LEAF || *word & NEGATED || is_among(leaf, anchors, count))
+            continue;
+        if (!companion || commonness(index, leaf) < commonness(index, companion))
+            companion = leaf;
+    }
+    return companion;
+}
+
+static Postings *anchored_at(Index *index, u32 leaf)
 {
     return &LEAF(&index->terms, leaf)->anchored;
+}
+
+static int postings_push(Postings *postings, Posting posting)
+{
+    if (!reserve((void **)&postings->items, &postings->capacity, postings->count + 1, sizeof(Posting)))
+        return 0;
+    postings->items[postings->count++] = posting;
+    return 1;
+}
+
+static Posting *postings_find(const Postings *postings, u32 entry)
+{
+    Posting *posting = postings->items;
+    while (posting->entry != entry)
+        posting++;
+    return posting;
+}
+
+static void postings_remove(Postings *postings, u32 entry)
+{
+    *postings_find(postings, entry) = postings->items[postings->count - 1];
+    if (--postings->count == 0) {
+        free(postings->items);
+        *postings = (Postings){0};
+    }
 }
 
 static void remove_from(Index *index, u32 number, const u32 *leaves, u32 count, const u32 *kept, u32 kept_count)
 {
     for (u32 at = 0; at < count; at++)
         if (!is_among(leaves[at], kept, kept_count))
-            numbers_remove(anchored_at(index, leaves[at]), number);
+            postings_remove(anchored_at(index, leaves[at]), number);
 }
 
 /* Add an entry to leaves where it is not yet; with 0, when there is no memory, it is at none of these. */
-static int add_to(Index *index, u32 number, const u32 *leaves, u32 count, const u32 *present, u32 present_count)
+static int add_to(Index *index, Posting posting, const u32 *leaves, u32 count, const u32 *present,
+                  u32 present_count)
 {
     for (u32 at = 0; at < count; at++)
         if (!is_among(leaves[at], present, present_count) &&
-            !numbers_push(anchored_at(index, leaves[at]), number)) {
-            remove_from(index, number, leaves, at, present, present_count);
+            !postings_push(anchored_at(index, leaves[at]), posting)) {
+            remove_from(index, posting.entry, leaves, at, present, present_count);
             return 0;
         }
     return 1;
@@ -123,11 +166,14 @@ int entry_anchor(Index *index, u32 number)
     if (words == NULL)
         return 0;
     entry->program.words = words;
-    if (!add_to(index, number, chosen->items, chosen->count, anchors_of(entry), entry->anchors))
+    Posting posting = {number, companion_of(index, entry, chosen->items, chosen->count)};
+    if (!add_to(index, posting, chosen->items, chosen->count, anchors_of(entry), entry->anchors))
         return 0;
     remove_from(index, number, anchors_of(entry), entry->anchors, chosen->items, chosen->count);
     memcpy(anchors_of(entry), chosen->items, chosen->count * sizeof(u32));
     entry->anchors = chosen->count;
+    for (u32 at = 0; at < chosen->count; at++)
+        postings_find(anchored_at(index, chosen->items[at]), number)->companion = posting.companion;
     return 1;
 }
 

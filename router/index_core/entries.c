@@ -26,9 +26,11 @@ void index_free(Index *index)
     pool_release(&index->entries);
     free(index->entry_table.slots);
     free(index->places.slots);
+    free(index->present_bits.words);
+    free(index->candidate_bits.words);
     terms_end(&index->terms);
-    Numbers *rooms[] = {&index->present, &index->hits,  &index->misplaced, &index->program,
-                        &index->chosen,  &index->words, &index->starts};
+    Numbers *rooms[] = {&index->words, &index->starts,    &index->present, &index->candidates,
+                        &index->hits,  &index->misplaced, &index->program, &index->chosen};
     for (size_t at = 0; at < sizeof rooms / sizeof *rooms; at++)
         free(rooms[at]->items);
     free(index);
@@ -36,11 +38,11 @@ void index_free(Index *index)
 
 /* --- entries by their programs */
 
-static u32 program_hash(const Numbers *program, u64 secret)
+static u32 program_hash(const Index *index, const u32 *words, u32 length)
 {
-    u64 hash = secret;
-    for (u32 at = 0; at < program->count; at++)
-        hash = mixed(hash ^ program->items[at]);
+    u64 hash = index->terms.multiplier;
+    for (u32 at = 0; at < length; at++)
+        hash = mixed(hash ^ words[at]);
     return (u32)(hash >> 32);
 }
 
@@ -73,10 +75,10 @@ static int entry_connect(Index *index, u32 number)
     return entry_anchor(index, number);
 }
 
+/* Give back an entry that is in no table any more. */
 static void entry_release(Index *index, u32 number)
 {
     Entry *entry = ENTRY(index, number);
-    table_remove(&index->entry_table, entry->hash, number);
     if (entry->length > 1)
         free(entry->program.words);
     if (entry->capacity)
@@ -92,12 +94,12 @@ static u32 entry_make(Index *index, u32 hash)
     if (!number)
         return 0;
     ENTRY(index, number)->length = index->program.count;
-    ENTRY(index, number)->hash = hash;
     if (!table_add(&index->entry_table, hash, number)) {
         pool_give_back(&index->entries, number);
         return 0;
     }
     if (!entry_connect(index, number)) {
+        table_remove(&index->entry_table, hash, number);
         entry_release(index, number);
         return 0;
     }
@@ -112,6 +114,7 @@ static void entry_drop(Index *index, u32 number)
         LEAF(&index->terms, VALUE(entry->program.word))->alone = 0;
     else
         entry_unanchor(index, number);
+    table_remove(&index->entry_table, program_hash(index, words_of(entry), entry->length), number);
     program_release(index, words_of(entry), entry->length);
     entry_release(index, number);
     index->distinct--;
@@ -120,7 +123,7 @@ static void entry_drop(Index *index, u32 number)
 /* Return the entry of index->program, made if there is none; either way its leaves are taken over. */
 static u32 entry_get(Index *index)
 {
-    u32 hash = program_hash(&index->program, index->terms.multiplier);
+    u32 hash = program_hash(index, index->program.items, index->program.count);
     u32 number = table_find(&index->entry_table, hash, is_entry, index, &index->program);
     if (!number && (number = entry_make(index, hash)))
         return number;

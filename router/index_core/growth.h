@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef uint32_t u32;
 typedef uint64_t u64;
@@ -45,20 +46,6 @@ static inline int numbers_push(Numbers *numbers, u32 item)
         return 0;
     numbers->items[numbers->count++] = item;
     return 1;
-}
-
-/* Take `item` out by putting the last one into its place. */
-static inline void numbers_remove(Numbers *numbers, u32 item)
-{
-    u32 at = 0;
-    while (at < numbers->count && numbers->items[at] != item)
-        at++;
-    if (at < numbers->count)
-        numbers->items[at] = numbers->items[--numbers->count];
-    if (numbers->count == 0) {
-        free(numbers->items);
-        *numbers = (Numbers){0};
-    }
 }
 
 #endif

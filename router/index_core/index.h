@@ -3,6 +3,7 @@
 #ifndef INDEX_H
 #define INDEX_H
 
+#include "bits.h"
 #include "terms.h"
 
 /* Programs judge an article by the leaves present in it. A word is a leaf, or a group and the number of words
@@ -19,13 +20,11 @@ typedef struct {
     union {
         int64_t one, *many; /* many when there is a capacity */
     } ids;
-    u32 count, capacity;
+    u32 count, capacity; /* of ids */
     union {
         u32 word, *words; /* words when there are anchors; else the leaf that is the query */
     } program;
     u32 length, anchors;
-    u32 hash;
-    u32 article; /* the latest that it was judged for */
 } Entry;
 
 typedef struct {
@@ -44,11 +43,11 @@ typedef struct {
     HashTable entry_table;
     Places places;
     u32 distinct;
-    u32 article;       /* the number of the latest article */
     u32 articles_seen; /* by which `seen` of the leaves is to be divided */
     u32 vain;          /* judged in vain, modulo the sample */
-    Numbers present, hits, misplaced, program, chosen; /* room to work in */
-    Numbers words, starts;
+    Numbers words, starts, present, candidates, hits, misplaced; /* room to work in */
+    Numbers program, chosen;
+    Bits present_bits, candidate_bits; /* the same as present and candidates; leaf 0 is always present */
 } Index;
 
 #define ENTRY(index, number) ((Entry *)(index)->entries.records + (number))

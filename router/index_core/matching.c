@@ -3,6 +3,7 @@
 #include "places.h"
 
 #define SAMPLE 8            /* of the queries judged in vain, one in so many is looked at for better anchors */
+#define AHEAD 8             /* entries between asking for memory and using it */
 #define FORGET_AFTER 65536u /* articles after which what was seen counts half */
 
 static void forget_half(Index *index)
@@ -12,35 +13,33 @@ static void forget_half(Index *index)
     index->articles_seen /= 2;
 }
 
-static void forget_articles(Index *index)
+/* What is left of the article before goes first, for that may have ended early. */
+static int begin_article(Index *index)
 {
-    for (u32 number = 1; number < index->terms.leaves.count; number++)
-        LEAF(&index->terms, number)->article = 0;
-    for (u32 number = 1; number < index->entries.count; number++)
-        ENTRY(index, number)->article = 0;
-    index->article = 0;
-}
-
-static void begin_article(Index *index)
-{
-    index->present.count = index->hits.count = index->misplaced.count = 0;
-    if (index->article == UINT32_MAX)
-        forget_articles(index);
-    index->article++;
+    bits_remove(&index->present_bits, &index->present);
+    bits_remove(&index->candidate_bits, &index->candidates);
+    index->present.count = index->candidates.count = 0;
+    index->hits.count = index->misplaced.count = 0;
     if (++index->articles_seen >= FORGET_AFTER)
         forget_half(index);
+    if (!bits_reserve(&index->present_bits, index->terms.leaves.count) ||
+        !bits_reserve(&index->candidate_bits, index->entries.count))
+        return 0;
+    bits_add(&index->present_bits, 0);
+    return 1;
 }
 
 /* --- what is present */
 
 static int mark_leaf(Index *index, u32 number)
 {
-    Leaf *leaf = LEAF(&index->terms, number);
-    if (number == 0 || leaf->article == index->article)
+    if (bits_hold(&index->present_bits, number))
         return 1;
-    leaf->article = index->article;
-    leaf->seen++;
-    return numbers_push(&index->present, number);
+    if (!numbers_push(&index->present, number))
+        return 0;
+    bits_add(&index->present_bits, number);
+    LEAF(&index->terms, number)->seen++;
+    return 1;
 }
 
 static int mark_node(Index *index, u32 number, u32 place)
@@ -142,41 +141,69 @@ static int mark(Index *index, const Article *article)
 
 /* --- what matches */
 
-static int judge(Index *index, u32 number)
+static int in_vain(Index *index, u32 number)
 {
-    Entry *entry = ENTRY(index, number);
-    if (entry->anchors > 1) {
-        if (entry->article == index->article)
-            return 1;
-        entry->article = index->article;
-    }
-    if (program_holds(index, entry->program.words))
-        return numbers_push(&index->hits, number);
-    if (++index->vain % SAMPLE == 0)
-        return numbers_push(&index->misplaced, number);
+    return ++index->vain % SAMPLE || numbers_push(&index->misplaced, number);
+}
+
+static int consider(Index *index, Posting posting)
+{
+    if (!bits_hold(&index->present_bits, posting.companion))
+        return in_vain(index, posting.entry);
+    if (bits_hold(&index->candidate_bits, posting.entry))
+        return 1;
+    if (!numbers_push(&index->candidates, posting.entry))
+        return 0;
+    bits_add(&index->candidate_bits, posting.entry);
     return 1;
 }
 
-static int judge_at(Index *index, u32 number)
+/* Gather the entries to judge in index->candidates, and those that match as they are in index->hits. */
+static int gather(Index *index)
 {
-    const Leaf *leaf = LEAF(&index->terms, number);
-    if (leaf->alone && !numbers_push(&index->hits, leaf->alone))
-        return 0;
-    for (u32 at = 0; at < leaf->anchored.count; at++)
-        if (!judge(index, leaf->anchored.items[at]))
+    for (u32 at = 0; at < index->present.count; at++) {
+        const Leaf *leaf = LEAF(&index->terms, index->present.items[at]);
+        if (leaf->alone && !numbers_push(&index->hits, leaf->alone))
             return 0;
+        for (u32 posting = 0; posting < leaf->anchored.count; posting++)
+            if (!consider(index, leaf->anchored.items[posting]))
+                return 0;
+    }
+    return 1;
+}
+
+static int judge(Index *index, u32 number)
+{
+    if (program_holds(index, ENTRY(index, number)->program.words))
+        return numbers_push(&index->hits, number);
+    return in_vain(index, number);
+}
+
+/* Most of the time would go into waiting for memory, were it not asked for well before it is used. */
+static void expect(const Index *index, const Numbers *entries, u32 at)
+{
+    if (at + 2 * AHEAD < entries->count)
+        __builtin_prefetch(ENTRY(index, entries->items[at + 2 * AHEAD]));
+    if (at + AHEAD < entries->count)
+        __builtin_prefetch(ENTRY(index, entries->items[at + AHEAD])->program.words);
+}
+
+static int judge_all(Index *index)
+{
+    const Numbers *candidates = &index->candidates;
+    for (u32 at = 0; at < candidates->count; at++) {
+        expect(index, candidates, at);
+        if (!judge(index, candidates->items[at]))
+            return 0;
+    }
     return 1;
 }
 
 /* Leave the entries that match in index->hits, and how many ids they have in `ids`. 0 when there is no memory. */
 int index_match(Index *index, const Article *article, size_t *ids)
 {
-    begin_article(index);
-    if (!mark(index, article))
+    if (!begin_article(index) || !mark(index, article) || !gather(index) || !judge_all(index))
         return 0;
-    for (u32 at = 0; at < index->present.count; at++)
-        if (!judge_at(index, index->present.items[at]))
-            return 0;
     for (u32 at = 0; at < index->misplaced.count; at++)
         entry_place_better(index, index->misplaced.items[at]);
     *ids = 0;

@@ -165,16 +165,11 @@ void program_release(Index *index, const u32 *words, u32 length)
             leaf_release(&index->terms, VALUE(words[at]));
 }
 
-static int is_present(const Index *index, u32 leaf)
-{
-    return LEAF(&index->terms, leaf)->article == index->article;
-}
-
 int program_holds(const Index *index, const u32 *word)
 {
     u32 head = *word, negated = head & NEGATED, kind = KIND(head);
     if (kind == A_LEAF)
-        return is_present(index, VALUE(head)) ^ (int)negated;
+        return bits_hold(&index->present_bits, VALUE(head)) ^ (int)negated;
     const u32 *end = word + 1 + VALUE(head);
     for (word++; word < end; word += KIND(*word) == A_LEAF ? 1 : 1 + VALUE(*word))
         if (program_holds(index, word) != (kind == ALL_OF))

@@ -15,7 +15,7 @@ static size_t terms_bytes(const Terms *terms)
     for (u32 number = 1; number < terms->tokens.count; number++)
         bytes += TOKEN(terms, number)->bytes ? TOKEN(terms, number)->length + 1 : 0;
     for (u32 number = 1; number < terms->leaves.count; number++)
-        bytes += LEAF(terms, number)->anchored.capacity * sizeof(u32);
+        bytes += LEAF(terms, number)->anchored.capacity * sizeof(Posting);
     return bytes;
 }
 

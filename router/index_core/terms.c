@@ -173,7 +173,7 @@ void leaf_release(Terms *terms, u32 number)
     u32 node = leaf->node;
     NODE(terms, node)->leaf[leaf->place] = 0;
     free(leaf->anchored.items);
-    leaf->anchored = (Numbers){0};
+    leaf->anchored = (Postings){0};
     pool_give_back(&terms->leaves, number);
     NODE(terms, node)->references--;
     node_drop_unused(terms, node);

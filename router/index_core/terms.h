@@ -36,14 +36,23 @@ typedef struct {
     u32 leaf[2]; /* by place, or 0 */
 } Node;
 
+/* An entry, and a leaf without which it cannot match: so most need not be looked at to be judged. 0 is none. */
+typedef struct {
+    u32 entry, companion;
+} Posting;
+
+typedef struct {
+    Posting *items;
+    u32 count, capacity;
+} Postings;
+
 typedef struct {
     u32 node, place;
     u32 references; /* uses in queries */
     u32 seen;       /* articles that held it, of the latest ones */
-    u32 article;    /* the latest that did */
     u32 alone;      /* the entry of the query that is nothing but this leaf, or 0 */
     float guess;    /* how common it is taken to be before any article was seen, in articles of 16 */
-    Numbers anchored; /* entries to judge when it is present */
+    Postings anchored; /* entries to judge when it is present */
 } Leaf;
 
 typedef struct {

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.query import Document, QueryError, canonical, parse
 from router.matching import Matcher
+from tests.unit.router.conftest import NewMatcher
 from tests.unit.router.matching_oracle import (
     Article,
     OracleMatcher,
@@ -40,9 +41,9 @@ def answer(matcher: Matcher, article: Article) -> list[int]:
     return sorted(found)
 
 
-def found(queries: Sequence[str], article: Article) -> set[int]:
+def found(new_matcher: NewMatcher, queries: Sequence[str], article: Article) -> set[int]:
     """Return which of the queries, by number, a fresh matcher finds."""
-    matcher = Matcher()
+    matcher = new_matcher()
     for number, query in enumerate(queries):
         matcher.add(number, query)
     return set(answer(matcher, article))
@@ -50,8 +51,10 @@ def found(queries: Sequence[str], article: Article) -> set[int]:
 
 @settings(deadline=None, max_examples=250)
 @given(_subscription_lists, _article_lists)
-def test_the_matcher_equals_the_oracle(several: list[Subscription], asked: list[Article]) -> None:
-    matcher, oracle = Matcher(), OracleMatcher()
+def test_the_matcher_equals_the_oracle(
+    new_matcher: NewMatcher, several: list[Subscription], asked: list[Article]
+) -> None:
+    matcher, oracle = new_matcher(), OracleMatcher()
     for number, subscription in enumerate(several):
         add(matcher, number, subscription)
         oracle.add(number, subscription)
@@ -63,9 +66,9 @@ def test_the_matcher_equals_the_oracle(several: list[Subscription], asked: list[
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 7), st.none() | subscriptions), max_size=25), _article_lists)
 def test_adding_and_discarding_leave_what_a_fresh_matcher_has(
-    steps: list[tuple[int, Subscription | None]], asked: list[Article]
+    new_matcher: NewMatcher, steps: list[tuple[int, Subscription | None]], asked: list[Article]
 ) -> None:
-    matcher, kept = Matcher(), dict[int, Subscription]()
+    matcher, kept = new_matcher(), dict[int, Subscription]()
     for number, subscription in steps:
         if subscription is None:
             matcher.discard(number)
@@ -73,7 +76,7 @@ def test_adding_and_discarding_leave_what_a_fresh_matcher_has(
         else:
             add(matcher, number, subscription)
             kept[number] = subscription
-    fresh = Matcher()
+    fresh = new_matcher()
     for number, subscription in kept.items():
         add(fresh, number, subscription)
     assert len(matcher) == len(fresh)
@@ -83,10 +86,14 @@ def test_adding_and_discarding_leave_what_a_fresh_matcher_has(
 
 @settings(deadline=None, max_examples=150)
 @given(trees, trees, articles)
-def test_operators_are_those_of_sets(left: Tree, right: Tree, article: Article) -> None:
+def test_operators_are_those_of_sets(
+    new_matcher: NewMatcher, left: Tree, right: Tree, article: Article
+) -> None:
     one, other = left.render(), right.render()
     hit = found(
-        [one, other, f"{one} {other}", f"{one} OR {other}", f"{one} -{other}", f"{one} OR {one}"], article
+        new_matcher,
+        [one, other, f"{one} {other}", f"{one} OR {other}", f"{one} -{other}", f"{one} OR {one}"],
+        article,
     )
     assert (2 in hit) == (0 in hit and 1 in hit)
     assert (3 in hit) == (0 in hit or 1 in hit)
@@ -96,11 +103,11 @@ def test_operators_are_those_of_sets(left: Tree, right: Tree, article: Article) 
 
 @settings(deadline=None, max_examples=150)
 @given(trees, articles)
-def test_case_encoding_and_form_do_not_matter(tree: Tree, article: Article) -> None:
+def test_case_encoding_and_form_do_not_matter(new_matcher: NewMatcher, tree: Tree, article: Article) -> None:
     query = tree.render()
     decomposed = unicodedata.normalize("NFD", query)
-    expected = found([query], article)
-    assert found([decomposed, canonical(query)], article) == (expected and {0, 1})
+    expected = found(new_matcher, [query], article)
+    assert found(new_matcher, [decomposed, canonical(query)], article) == (expected and {0, 1})
     shouted = Article(
         unicodedata.normalize("NFD", article.title.swapcase()),
         unicodedata.normalize("NFKC", article.summary.upper()),
@@ -108,13 +115,13 @@ def test_case_encoding_and_form_do_not_matter(tree: Tree, article: Article) -> N
         article.language and article.language.upper(),
         tuple(name.title() for name in article.categories),
     )
-    assert found([query], shouted) == expected
+    assert found(new_matcher, [query], shouted) == expected
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_any_text_can_be_matched_against_any_query(query: str, text: str) -> None:
-    matcher = Matcher()
+def test_any_text_can_be_matched_against_any_query(new_matcher: NewMatcher, query: str, text: str) -> None:
+    matcher = new_matcher()
     try:
         matcher.add(1, query)
     except QueryError:
