@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.installed
 TESTING := $(VENV)/.installed-with-tests
-METADATA := setup.cfg pyproject.toml constraints.txt
+METADATA := setup.cfg setup.py pyproject.toml constraints.txt $(wildcard router/index_core/*)
 PARALLEL := -n 2 --dist loadfile
 
 # $(call suite,FOLDER,OPTIONS): a folder may still be empty; one with tests of which none runs is an error.
@@ -64,6 +64,7 @@ constraints: $(VENV)/.made ## Pin the newest versions of all dependencies in con
 
 clean: ## Remove all that was made, the virtual environment too
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+	rm -f router/_index_core.*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
