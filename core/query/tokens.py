@@ -59,6 +59,8 @@ _TOKEN = re.compile(
     rf"|(?<=[^\W_{_APOSTROPHES}])\+(?![^\W_])"
     rf"|(?<![^\W_])(?<!\.)(?<!{_MARK})\.net(?![^\W_])(?!{_MARK})"
 )
+# Most texts are ASCII without `C++`, `C#` or `.NET`: their words are what stands between everything else.
+_ASCII_SEPARATORS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _NOT_PLAIN = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u1cff\u1dc0-\u1dff\u20d0-\u20ff\u2c00-\uabff\uf900-\U0010ffff]"
 )
@@ -89,6 +91,8 @@ def fold(text: str) -> str:
 def tokenize(text: str) -> list[str]:
     """Return the tokens of `text` in order, in time linear in its length."""
     folded = fold(text)
+    if folded.isascii() and not ("+" in folded or "#" in folded or ".net" in folded):
+        return folded.translate(_ASCII_SEPARATORS).split()
     pattern: re.Pattern[str] = _TOKEN if _NOT_PLAIN.search(folded) else _PLAIN_TOKEN
     return pattern.findall(folded)
 
