@@ -19,6 +19,7 @@ from core.store.channels import check_key
 from core.store.schema import require_migrated
 from fetcher.leadership import LEASE
 from notifiers.mailer import mail_transport
+from router.matching import is_compiled
 
 MOST_SKEW_SECONDS = 2.0
 
@@ -35,7 +36,7 @@ class Finding:
 @click.command()
 @data_option
 def doctor(data: Path) -> None:
-    """Check settings, database, migrations, secrets, broker, clock, leader and mail server."""
+    """Check settings, database, migrations, secrets, broker, clock, leader, mail server and matching."""
     wiring = Wiring(_settings(data), "doctor")
     checks: dict[str, Callable[[Wiring], Finding]] = {
         "database": _database,
@@ -45,6 +46,7 @@ def doctor(data: Path) -> None:
         "clock": _clock,
         "leader": _leader,
         "mail": _mail,
+        "matching": _matching,
     }
     sound = True
     for name, check in checks.items():
@@ -134,6 +136,14 @@ def _leader(wiring: Wiring) -> Finding:
             False, "nobody leads, so nothing is fetched", "start `clarion up` or `clarion fetcher`"
         )
     return Finding(True, f"{holder} leads; {len(running)} processes run")
+
+
+def _matching(wiring: Wiring) -> Finding:
+    if is_compiled():
+        return Finding(True, "the index is compiled")
+    return Finding(
+        True, "the index is in plain Python", "install a C compiler, then Clarion again: many times faster"
+    )
 
 
 def _mail(wiring: Wiring) -> Finding:
