@@ -15,6 +15,7 @@ from api.resources import (
     keys,
     news,
     notices,
+    previews,
     short_forms,
     sources,
     subscriptions,
@@ -25,6 +26,7 @@ from api.services import EXTENSION, Services
 RESOURCES = (
     channels,
     subscriptions,
+    previews,
     sources,
     articles,
     news,

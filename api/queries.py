@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from api.problems import invalid_query
 from core.query import Document, Node, QueryError, canonical, parse, topic_query
+from core.store.listings import ArticleText
 from core.store.models import Article, ArticleVersion
 
 
@@ -42,5 +43,15 @@ def parse_filter(query: str, field: str) -> Node:
 
 def document_of(article: Article, version: ArticleVersion) -> Document:
     """Return an article as queries see it."""
-    keys = [key for key in (article.source_id, article.source_name) if key]
+    keys = _source_keys(article.source_id, article.source_name)
     return Document(version.title, version.summary, keys, version.language, version.categories)
+
+
+def document_of_text(text: ArticleText) -> Document:
+    """Return the text of an article as queries see it."""
+    keys = _source_keys(text.source_id, text.source_name)
+    return Document(text.title, text.summary, keys, text.language, text.categories)
+
+
+def _source_keys(*names: str | None) -> list[str]:
+    return [name for name in names if name]

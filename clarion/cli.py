@@ -4,7 +4,17 @@ import sys
 
 import click
 
-from clarion.commands import channels, deliveries, doctor, keys, publishing, serving, sources, subscribing
+from clarion.commands import (
+    channels,
+    deliveries,
+    doctor,
+    keys,
+    previewing,
+    publishing,
+    serving,
+    sources,
+    subscribing,
+)
 from clarion.demo.command import demo
 from clarion.wiring import VERSION
 from core.errors import ClarionError
@@ -28,6 +38,7 @@ for command in (
     keys.keys,
     sources.sources,
     channels.channels,
+    previewing.preview,
     subscribing.subscribe,
     publishing.publish,
     deliveries.deliveries,

@@ -11,6 +11,7 @@ from api.channel_changes import kind_of
 from api.inputs import NoFields, Reference, Since, read, read_parameters
 from api.paging import PageParameters, page_json
 from api.problems import conflict, not_found
+from api.reasons import delivery_reasons
 from api.services import Services, services
 from api.views import timestamp
 from core.store import listings, recovery
@@ -46,13 +47,15 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/<id:delivery_id>")
 def show(delivery_id: str) -> ResponseReturnValue:
-    """Show one delivery; its `attempts` are every try and what came back."""
-    with services().store.read() as session:
+    """Show one delivery; its `attempts` are every try and what came back, `why` is what made it match."""
+    wiring = services()
+    with wiring.store.read() as session:
         row = listings.delivery(session, caller().account_id, delivery_id)
         if row is None:
             raise not_found("delivery")
         tries = listings.attempts(session, row[0])
-    return delivery_view(row) | {"attempts": [_attempt_view(attempt) for attempt in tries]}
+        why = delivery_reasons(session, row[0], wiring.aliases())
+    return delivery_view(row) | {"attempts": [_attempt_view(attempt) for attempt in tries], "why": why}
 
 
 @blueprint.post("/<id:delivery_id>/retry")

@@ -4,16 +4,17 @@ from typing import Annotated, Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 from sqlalchemy.orm import Session
 
 from api.authentication import authenticate, caller
 from api.channel_setup import ChannelSpec, FoundChannel, find_or_create, found_view, read_spec
-from api.inputs import Input, Name, Reference, empty_is_none, read, read_parameters
+from api.inputs import Reference, read, read_parameters
 from api.paging import PageParameters, page_json
 from api.problems import invalid, not_found
-from api.queries import CompiledQuery, compile_query, compile_topic
+from api.queries import CompiledQuery
 from api.services import services
+from api.subscription_inputs import Wanted, compile_required, compile_wanted
 from api.transactions import write_settled
 from api.views import timestamp
 from core.query import language_tag
@@ -25,43 +26,28 @@ from core.store.subscriptions import NewSubscription
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/v1/subscriptions")
 blueprint.before_request(authenticate)
 
-MOST_NAMES = 100
-TEXT_LIMIT = 10_000  # queries have a limit of their own, and words for it
-
-Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
-Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}$", max_length=35)]
-Sources = Annotated[list[Name] | None, Field(max_length=MOST_NAMES), BeforeValidator(empty_is_none)]
-Languages = Annotated[list[Language] | None, Field(max_length=MOST_NAMES), BeforeValidator(empty_is_none)]
-
 
 def _no_digests(value: object) -> None:
     if value is not None:
         raise ValueError("digests are not available in this version: leave it out to be told at once")
 
 
-class FilterFields(Input):
-    """What a subscription may say besides its query."""
+class SubscriptionFields(Wanted):
+    """What a subscription may say."""
 
-    sources: Sources = None
-    languages: Languages = None
     updates: bool = False
     schedule: Annotated[None, BeforeValidator(_no_digests)] = None
 
 
-class NewSubscriptionInput(FilterFields):
+class NewSubscriptionInput(SubscriptionFields):
     """A subscription to be made."""
 
-    query: Text | None = None
-    topic: Name | None = None
     channel_id: Reference = None
     channel: dict[str, Any] | None = None
 
 
-class SubscriptionChange(FilterFields):
+class SubscriptionChange(SubscriptionFields):
     """Changes of a subscription; what is left out stays."""
-
-    query: Text | None = None
-    topic: Name | None = None
 
 
 class ListParameters(PageParameters):
@@ -75,9 +61,7 @@ def create() -> ResponseReturnValue:
     """Make a subscription, its channel too where that is described."""
     wiring, account_id = services(), caller().account_id
     wanted = read(NewSubscriptionInput)
-    compiled = _compiled(wanted.query, wanted.topic)
-    if compiled is None:
-        raise invalid("query", "give a query or a topic")
+    compiled = compile_required(wanted)
     if (wanted.channel_id is None) == (wanted.channel is None):
         raise invalid("channel", "give exactly one of channel_id and channel")
     new = _new_subscription(compiled, wanted)
@@ -114,7 +98,7 @@ def show(subscription_id: str) -> ResponseReturnValue:
 def change(subscription_id: str) -> ResponseReturnValue:
     """Change a subscription's query or filters."""
     changes = read(SubscriptionChange)
-    compiled = _compiled(changes.query, changes.topic)
+    compiled = compile_wanted(changes)
     with services().store.write() as session:
         subscription = _find(session, subscription_id, lock=True)
         stored.change(
@@ -145,15 +129,6 @@ def subscription_view(subscription: Subscription) -> dict[str, Any]:
         "created_at": timestamp(subscription.created_at),
         "updated_at": timestamp(subscription.updated_at),
     }
-
-
-def _compiled(query: str | None, topic: str | None) -> CompiledQuery | None:
-    """Read what there is of the two; raises Problem where there are both."""
-    if query is not None and topic is not None:
-        raise invalid("query", "give one of query and topic, not both")
-    if topic is not None:
-        return compile_topic(topic)
-    return compile_query(query) if query is not None else None
 
 
 def _new_subscription(compiled: CompiledQuery, wanted: NewSubscriptionInput) -> NewSubscription:

@@ -6,6 +6,7 @@ from core.query.aliases import Aliases
 from core.query.compiled import compiled, decompiled, limited
 from core.query.document import Document, language_tag, names
 from core.query.errors import QueryError
+from core.query.marks import Stretch, Term, marked, terms
 from core.query.nodes import And, Field, FieldName, Node, Not, Or, Phrase, phrases
 from core.query.parser import MAX_DEPTH, MAX_LEAVES, MAX_LENGTH, canonical, parse
 from core.query.tokens import fold, tokenize
@@ -25,16 +26,20 @@ __all__ = [
     "Or",
     "Phrase",
     "QueryError",
+    "Stretch",
+    "Term",
     "canonical",
     "compiled",
     "decompiled",
     "fold",
     "language_tag",
     "limited",
+    "marked",
     "matches",
     "names",
     "parse",
     "phrases",
+    "terms",
     "tokenize",
     "topic_query",
 ]

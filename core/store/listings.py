@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.store.articles import newest_versions
@@ -35,6 +35,21 @@ class Page(Generic[Row]):
 
     rows: Sequence[Row]
     next_before: str | None
+
+
+class ArticleText(NamedTuple):
+    """What queries ask of an article's newest version, and when it came."""
+
+    id: str
+    version: int
+    title: str
+    summary: str
+    source_id: str | None
+    source_name: str | None
+    language: str | None
+    categories: list[str]
+    published_at: datetime | None
+    first_routed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,32 @@ def articles(
         statement = statement.where(Article.first_routed_at >= since)
     rows, next_before = _page(session, statement, Article.id, before, limit)
     return Page([(row[0], row[1]) for row in rows], next_before)
+
+
+def latest_texts(session: Session, account_id: str, limit: int) -> list[ArticleText]:
+    """Return the texts of the latest articles that an account sees, newest first."""
+    columns = (
+        Article.id,
+        Article.version,
+        ArticleVersion.title,
+        ArticleVersion.summary,
+        Article.source_id,
+        Article.source_name,
+        ArticleVersion.language,
+        ArticleVersion.categories,
+        ArticleVersion.published_at,
+        Article.first_routed_at,
+    )
+    latest = newest_versions().with_only_columns(*columns).where(articles_visible_to(account_id))
+    rows = session.execute(latest.order_by(Article.id.desc()).limit(limit))
+    return [ArticleText._make(row) for row in rows]
+
+
+def articles_with(session: Session, versions: Sequence[tuple[str, int]]) -> dict[str, ArticleRow]:
+    """Return articles by id, each with the one version asked for, as far as they exist."""
+    which = tuple_(ArticleVersion.article_id, ArticleVersion.version).in_(versions)
+    joined = select(Article, ArticleVersion).join(ArticleVersion, ArticleVersion.article_id == Article.id)
+    return {row[0].id: (row[0], row[1]) for row in session.execute(joined.where(which))}
 
 
 def deliveries(

@@ -93,6 +93,12 @@ def find(
     return session.execute(which.with_for_update() if lock else which).scalar_one_or_none()
 
 
+def by_id(session: Session, account_id: str, subscription_ids: Sequence[str]) -> dict[str, Subscription]:
+    """Return those of the given subscriptions that the account has, by id."""
+    which = Subscription.id.in_(subscription_ids), Subscription.account_id == account_id
+    return {found.id: found for found in session.execute(select(Subscription).where(*which)).scalars()}
+
+
 def to_topic(session: Session, channel_id: str, canonical: str) -> list[Subscription]:
     """Return a channel's subscriptions to a topic, which is known by its canonical query."""
     which = select(Subscription).where(

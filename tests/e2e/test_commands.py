@@ -121,6 +121,21 @@ def test_a_channel_is_paused_recovered_and_resumed(running: Up, receiver: Receiv
     receiver.wait_for(1, 30, path="/shade")
 
 
+def test_a_query_is_tried_before_anybody_subscribes(running: Up) -> None:
+    running.rest.follow("glaciers", "http://127.0.0.1:9/glaciers")
+    running.rest.publish("glacier", "Glaciers retreat")
+    running.rest.publish("glacier-2", "A lake and its glacier")
+    trial = ("preview", 'glac* -"glaciers return"', "--data", running.data)
+    shown, answered = succeed(trial, (*trial, "--limit", "1", "--json"))
+    first, _, newest, _, older = shown.splitlines()
+    assert first.startswith("2 of ")
+    assert "A lake and its *glacier*" in newest
+    assert "*Glaciers* retreat" in older
+    found = json.loads(answered)
+    assert [row["id"] for row in found["data"]] == ["glacier-2"]
+    assert found["data"][0]["why"]["terms"] == ["glac*"]
+
+
 def test_a_new_key_is_that_of_its_account(running: Up) -> None:
     key = succeeds("keys", "create", "--account", "readers", "--data", running.data).strip()
     env = {"CLARION_URL": running.rest.url, "CLARION_API_KEY": key}
@@ -145,6 +160,7 @@ def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:
 
 REFUSED = {
     "a bad query": (["subscribe", "comets AND (", "--webhook", "http://127.0.0.1:9/"], "query"),
+    "a bad query to try": (["preview", 'comets "'], "query"),
     "a webhook that is no URL": (["subscribe", "comets", "--webhook", "example"], "channel.url"),
     "a webhook inside": (["subscribe", "comets", "--webhook", "http://10.0.0.1/"], "channel.url"),
     "no channel": (["subscribe", "comets"], "--webhook URL or --email ADDRESS"),

@@ -1,12 +1,15 @@
 """`/v1/deliveries`."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from api.services import EXTENSION
 from core.clock import rfc3339
 from core.errors import Reason
-from core.store.models import Attempt, Delivery
+from core.query import Aliases
+from core.store.models import ArticleVersion, Attempt, Delivery
 from core.store.states import DeliveryState
 from tests.contract.api.answers import ok, problem
 from tests.contract.api.conftest import Api, Client
@@ -140,3 +143,78 @@ def test_pausing_holds_what_is_pending(api: Api, client: Client, admin: Client) 
     ok(client.delete(path), 204)
     [row] = ok(client.get("/v1/deliveries"))["data"]
     assert (row["state"], row["reason"]) == ("cancelled", "channel_deleted")
+
+
+def why(client: Client) -> Any:
+    """Return why the account's one delivery was made."""
+    [row] = ok(client.get("/v1/deliveries"))["data"]
+    assert "why" not in row
+    return ok(client.get(f"/v1/deliveries/{row['id']}"))["why"]
+
+
+def stretches(*pairs: tuple[str, bool]) -> list[dict[str, Any]]:
+    """Return a text in stretches, as it is shown."""
+    return [{"text": text, "match": match} for text, match in pairs]
+
+
+def test_why_a_delivery_was_made(api: Api, client: Client, admin: Client) -> None:
+    rust = subscribe(client, "rust -game")
+    kernel = subscribe(client, "kernel (driver OR python) source:default")
+    subscribe(client, "python")
+    ok(
+        admin.post("/v1/articles", {"id": "1", "version": 1, "title": "Rust kernel", "summary": "A driver"}),
+        201,
+    )
+    api.route()
+    shown = why(client)
+    assert shown == {
+        "title": stretches(("Rust", True), (" ", False), ("kernel", True)),
+        "summary": stretches(("A ", False), ("driver", True)),
+        "subscriptions": [
+            {"id": rust["id"], "terms": ["rust"]},
+            {"id": kernel["id"], "terms": ["driver", "kernel", "source:default"]},
+        ],
+    }
+
+
+def test_why_is_about_the_version_delivered(api: Api, client: Client, admin: Client) -> None:
+    subscribe(client, "rust")
+    publish(api, admin, "Rust")
+    ok(admin.post("/v1/articles", {"id": "Rust", "version": 2, "title": "Zig"}), 201)
+    api.route()
+    assert why(client)["title"] == stretches(("Rust", True))
+
+
+def test_a_subscription_says_why_by_what_it_is_now(api: Api, client: Client, admin: Client) -> None:
+    changed, narrowed, deleted = (subscribe(client, query) for query in ("rust", "kernel", "rust kernel"))
+    publish(api, admin, "Rust kernel")
+    ok(client.patch(f"/v1/subscriptions/{changed['id']}", {"query": "python"}))
+    ok(client.patch(f"/v1/subscriptions/{narrowed['id']}", {"sources": ["DEFAULT"]}))
+    ok(client.delete(f"/v1/subscriptions/{deleted['id']}"), 204)
+    assert why(client) == {
+        "title": stretches(("Rust ", False), ("kernel", True)),
+        "summary": [],
+        "subscriptions": [
+            {"id": changed["id"], "terms": None},
+            {"id": narrowed["id"], "terms": ["kernel", "source:default"]},
+            {"id": deleted["id"], "terms": None},
+        ],
+    }
+
+
+def test_of_a_version_that_is_gone_nobody_knows_why(api: Api, client: Client, admin: Client) -> None:
+    subscribe(client, "rust")
+    uid = publish(api, admin, "Rust")
+    with api.store.write() as session:
+        session.delete(session.get_one(ArticleVersion, (uid, 1)))
+    assert why(client) is None
+
+
+def test_an_alias_is_a_reason_too(api: Api, client: Client, admin: Client) -> None:
+    subscription = subscribe(client, "kubernetes")
+    publish(api, admin, "Kubernetes or K8s")
+    aliases = Aliases({"k8s": "kubernetes"})
+    api.app.extensions[EXTENSION] = replace(api.app.extensions[EXTENSION], aliases=lambda: aliases)
+    shown = why(client)
+    assert shown["title"] == stretches(("Kubernetes", True), (" or ", False), ("K8s", True))
+    assert shown["subscriptions"] == [{"id": subscription["id"], "terms": ["kubernetes"]}]
