@@ -7,6 +7,7 @@ from api import problems
 from api.inputs import BODY_LIMIT
 from api.resources import (
     account,
+    aliases,
     articles,
     channels,
     cluster,
@@ -32,6 +33,7 @@ RESOURCES = (
     news,
     deliveries,
     notices,
+    aliases,
     account,
     keys,
     cluster,

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.queries import document_of
 from core.query import Node
-from core.store import listings
+from core.store import aliases, listings
 from core.store.listings import ArticleRow, Page
 
 CHUNK = 200
@@ -22,15 +22,16 @@ def search(
     before: str | None,
     limit: int,
 ) -> Page[ArticleRow]:
-    """Return up to `limit` articles that match, newest first.
+    """Return up to `limit` articles that match as they would a subscription, newest first.
 
     At most 2,000 articles are looked at, so a page may be short although more pages follow.
     """
+    asked = aliases.in_force(session).expand(query)
     found: list[ArticleRow] = []
     for _ in range(LOOKED_AT // CHUNK):
         page = listings.articles(session, account_id, source, since, before, CHUNK)
         for article, version in page.rows:
-            if not query.matches(document_of(article, version)):
+            if not asked.matches(document_of(article, version)):
                 continue
             found.append((article, version))
             if len(found) == limit:

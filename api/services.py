@@ -12,7 +12,6 @@ from api.ports import ChannelKindPort, ChannelTester, SourceKindPort
 from core.bus.ports import ArticlePublisher
 from core.clock import Clock
 from core.egress import EgressPolicy
-from core.query import Aliases
 from core.signing import SecretBox
 from core.store.engine import Store
 
@@ -20,16 +19,11 @@ EXTENSION = "clarion"
 TESTS_AT_ONCE = 3
 
 
-def _no_aliases() -> Aliases:
-    return Aliases({})
-
-
 @dataclass(frozen=True)
 class Services:
     """The API's dependencies; each check of `readiness` raises Unavailable while its server is away.
 
-    A rotated secret goes on signing, beside the new one, for `secret_overlap_seconds`. `aliases` answers
-    those with which subscriptions are matched at present.
+    A rotated secret goes on signing, beside the new one, for `secret_overlap_seconds`.
     """
 
     store: Store
@@ -44,7 +38,6 @@ class Services:
     public_url: str = ""
     secret_overlap_seconds: int = 86_400
     version: str = ""
-    aliases: Callable[[], Aliases] = _no_aliases
     # Each test holds a thread of the server for as long as the receiver takes.
     test_slots: Semaphore = field(default_factory=lambda: BoundedSemaphore(TESTS_AT_ONCE))
 

@@ -5,6 +5,7 @@ import sys
 import click
 
 from clarion.commands import (
+    aliases,
     channels,
     deliveries,
     doctor,
@@ -37,6 +38,7 @@ for command in (
     doctor.doctor,
     keys.keys,
     sources.sources,
+    aliases.aliases,
     channels.channels,
     previewing.preview,
     subscribing.subscribe,

@@ -1,9 +1,9 @@
-"""The matching index, kept in step with the stored subscriptions."""
+"""The matching index, kept in step with the stored subscriptions and aliases."""
 
 import structlog
 from sqlalchemy.orm import Session
 
-from core.store import revisions
+from core.store import aliases, revisions
 from core.store import subscriptions as stored
 from router.matching import Matcher, QueryError
 
@@ -15,6 +15,7 @@ class SubscriptionsIndex:
 
     def __init__(self) -> None:
         self._matcher = Matcher()
+        self._aliases: dict[str, str] = {}
         self._position: int | None = None
 
     def __len__(self) -> int:
@@ -23,17 +24,24 @@ class SubscriptionsIndex:
     def catch_up(self, session: Session) -> None:
         """Apply every change that is visible to this read transaction."""
         position = revisions.position(session)
-        if self._position is None:
+        changed = revisions.changed_since(session, self._position) if self._position is not None else []
+        if self._position is None or self._aliases_differ(session, changed):
             self._load(session)
         else:
-            self._apply(session, revisions.changed_since(session, self._position))
+            self._apply(session, changed)
         self._position = position
 
+    def _aliases_differ(self, session: Session, changed: list[int]) -> bool:
+        """Tell whether other aliases hold now; a logged change is seen until no older transaction runs."""
+        return revisions.ALIASES in changed and aliases.present(session) != self._aliases
+
     def _load(self, session: Session) -> None:
-        self._matcher = Matcher()
+        self._position = None  # an index that was loaded in part must not be caught up with
+        self._aliases = aliases.present(session)
+        self._matcher = _matcher(self._aliases)
         for subscription in stored.all_compiled(session):
             self._put(subscription)
-        log.info("subscriptions loaded", count=len(self._matcher))
+        log.info("subscriptions loaded", count=len(self._matcher), aliases=len(self._aliases))
 
     def _apply(self, session: Session, numbers: list[int]) -> None:
         if not numbers:
@@ -71,3 +79,12 @@ class SubscriptionsIndex:
             title, summary, source=source or None, language=language, categories=categories
         )
         return [int(number) for number in found]
+
+
+def _matcher(meanings: dict[str, str]) -> Matcher:
+    try:
+        return Matcher(meanings)
+    except QueryError as error:
+        # Checked as well when they were stored; better without aliases than without news.
+        log.error("the stored aliases are not understood", problem=str(error))
+        return Matcher()

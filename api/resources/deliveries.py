@@ -14,7 +14,7 @@ from api.problems import conflict, not_found
 from api.reasons import delivery_reasons
 from api.services import Services, services
 from api.views import timestamp
-from core.store import listings, recovery
+from core.store import aliases, listings, recovery
 from core.store.listings import DeliveryFilter, DeliveryRow
 from core.store.models import Attempt, Channel, Delivery
 from core.store.states import DeliveryState
@@ -54,7 +54,7 @@ def show(delivery_id: str) -> ResponseReturnValue:
         if row is None:
             raise not_found("delivery")
         tries = listings.attempts(session, row[0])
-        why = delivery_reasons(session, row[0], wiring.aliases())
+        why = delivery_reasons(session, row[0], aliases.in_force(session))
     return delivery_view(row) | {"attempts": [_attempt_view(attempt) for attempt in tries], "why": why}
 
 

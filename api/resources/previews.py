@@ -15,6 +15,7 @@ from api.services import services
 from api.subscription_inputs import Wanted, compile_required
 from api.views import article_view, timestamp
 from core.query import limited, parse
+from core.store import aliases
 
 blueprint = Blueprint("previews", __name__, url_prefix="/v1/subscriptions")
 blueprint.before_request(authenticate)
@@ -34,7 +35,7 @@ def show() -> ResponseReturnValue:
     asked = limited(parse(canonical), wanted.sources, wanted.languages)
     with wiring.store.read() as session:
         found = preview(
-            session, caller().account_id, asked, wiring.aliases(), wanted.limit, wiring.clock.now()
+            session, caller().account_id, asked, aliases.in_force(session), wanted.limit, wiring.clock.now()
         )
     return {
         "query": canonical,

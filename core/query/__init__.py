@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from core.query.aliases import Aliases
+from core.query.aliases import Aliases, alias_key
 from core.query.compiled import compiled, decompiled, limited
 from core.query.document import Document, language_tag, names
 from core.query.errors import QueryError
@@ -28,6 +28,7 @@ __all__ = [
     "QueryError",
     "Stretch",
     "Term",
+    "alias_key",
     "canonical",
     "compiled",
     "decompiled",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
 
-from core.query.compiled import compiled, decompiled
+from core.query.compiled import compiled, decompiled, texts
 from core.query.errors import QueryError
 from core.query.nodes import Node, Phrase, disjunction, phrases, with_phrases
 from core.query.tokens import tokenize
@@ -25,17 +25,27 @@ class Aliases:
             self._join(_tokens(name), _tokens(meaning))
         self._longest = max(map(len, self._groups), default=0)
         self._words = frozenset(word for tokens in self._groups for word in tokens)
+        self._encoded = frozenset(word.encode() for word in self._words)
 
     def expand(self, node: Node) -> Node:
         """Return the tree with every alias in its words and phrases as alternatives; prefixes stay."""
         return with_phrases(node, self._alternatives) if self._concern(node) else node
 
     def expand_compiled(self, code: bytes) -> bytes:
-        """Do the same to a compiled query; raises ValueError for bytes that are none."""
-        if not self._groups:
+        """Do the same to a compiled query; raises ValueError for bytes that are none, where it reads them."""
+        if not self._groups or self._surely_leave(code):
             return code
         node = decompiled(code)
         return compiled(self.expand(node)) if self._concern(node) else code
+
+    def alike(self, text: str) -> int:
+        """Return how many names mean the same as `text`, itself included; raises QueryError for no word."""
+        tokens = _tokens(text)
+        return len(self._groups.get(tokens, (tokens,)))
+
+    def _surely_leave(self, code: bytes) -> bool:
+        found = texts(code)
+        return found is not None and self._encoded.isdisjoint(found)
 
     def _concern(self, node: Node) -> bool:
         found = (word for phrase in phrases(node) for word in phrase.tokens)
@@ -66,6 +76,11 @@ class Aliases:
             if own in self._groups:
                 return size, [own, *(name for name in self._groups[own] if name != own)]
         return 1, [tokens[start : start + 1]]
+
+
+def alias_key(text: str) -> str:
+    """Return what names that queries cannot tell apart have in common; raises QueryError without a word."""
+    return " ".join(_tokens(text))
 
 
 def _tokens(text: str) -> Tokens:

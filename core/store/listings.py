@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from core.store.articles import newest_versions
 from core.store.matched import matched_by
 from core.store.models import (
+    Alias,
     Article,
     ArticleVersion,
     Attempt,
@@ -87,6 +88,11 @@ def sources(session: Session, account_id: str, before: str | None, limit: int) -
 def keys(session: Session, account_id: str, before: str | None, limit: int) -> Page[Key]:
     """Return keys of an account."""
     return _scalars(session, select(Key).where(Key.account_id == account_id), Key.id, before, limit)
+
+
+def aliases(session: Session, before: str | None, limit: int) -> Page[Alias]:
+    """Return aliases, which are everyone's."""
+    return _scalars(session, select(Alias), Alias.id, before, limit)
 
 
 def notices(

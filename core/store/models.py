@@ -234,7 +234,7 @@ class Subscription(Base):
 
 
 class SubscriptionChange(Base):
-    """The revision log of subscriptions: which one changed, in which transaction."""
+    """The revision log: which subscription changed (number 0: the aliases), in which transaction."""
 
     __tablename__ = "subscription_changes"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -243,6 +243,19 @@ class SubscriptionChange(Base):
     number: Mapped[int] = mapped_column(Number)
     # On PostgreSQL the server fills it in: pg_current_xact_id().
     transaction_id: Mapped[int | None] = mapped_column(Xid, index=True)
+
+
+class Alias(Base):
+    """Another name for something, the installation's; `key` is the name as queries compare it."""
+
+    __tablename__ = "aliases"
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    meaning: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class Delivery(Base):

@@ -1,4 +1,4 @@
-"""The revision log of subscriptions: learning of every change, also of those that commit late.
+"""The revision log of subscriptions and aliases: learning of every change, also of those that commit late.
 
 On PostgreSQL a change carries its transaction's id. A reader asks for all rows from the oldest transaction
 that was still running at its previous look: none that commits late is missed, some are seen twice, which is
@@ -12,9 +12,12 @@ from sqlalchemy.orm import Session
 
 from core.store.models import SubscriptionChange
 
+ALIASES = 0
+"""What is logged when aliases change; no subscription has this number."""
+
 
 def log_changes(session: Session, numbers: Iterable[int]) -> None:
-    """Record, in the transaction that changes them, that subscriptions changed."""
+    """Record, in the transaction that changes them, that subscriptions or `ALIASES` changed."""
     rows = [{"number": number} for number in numbers]
     if rows:
         session.execute(insert(SubscriptionChange), rows)
@@ -30,7 +33,7 @@ def position(session: Session) -> int:
 
 
 def changed_since(session: Session, since: int) -> list[int]:
-    """Return the numbers of subscriptions that changed since a `position`, some perhaps again."""
+    """Return the numbers of what changed since a `position`, some perhaps again."""
     if session.get_bind().dialect.name == "postgresql":
         statement = (
             "SELECT DISTINCT number FROM subscription_changes WHERE transaction_id >= CAST(:since AS xid8)"

@@ -79,6 +79,20 @@ def _title(article: dict[str, object]) -> object:
     return article["title"]
 
 
+def test_an_alias_holds_until_it_is_removed(running: Up, receiver: Receiver) -> None:
+    data, rest = running.data, running.rest
+    rest.follow("dirigibles", receiver.url + "/hook")
+    lines = "zeppelins = Dirigibles\nballoons, dirigibles\n"
+    assert succeeds("aliases", "import", "-", "--data", data, stdin=lines) == "2 of 2 aliases are set\n"
+    rest.publish("z1", "Zeppelins are back")
+    assert titles(receiver.wait_for(1, 30, path="/hook")) == ["Zeppelins are back"]
+    succeeds("aliases", "remove", "ZEPPELINS", "--data", data)
+    rest.publish("z2", "Zeppelins are gone")
+    rest.publish("z3", "Balloons are here")
+    assert titles(receiver.wait_for(2, 30, path="/hook")) == ["Balloons are here", "Zeppelins are back"]
+    assert "zeppelins" not in succeeds("aliases", "list", "--data", data)
+
+
 def test_channels_are_listed_with_what_they_reach(running: Up) -> None:
     mailed = succeeds("subscribe", "tides", "--email", "reader@example.com", "--data", running.data)
     channel_id = mailed.splitlines()[1].split()[1]

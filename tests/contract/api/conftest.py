@@ -93,6 +93,9 @@ class Client:
     def post(self, path: str, json: Any = None, **more: Any) -> TestResponse:
         return self.call("POST", path, json, **more)
 
+    def put(self, path: str, json: Any = None, **more: Any) -> TestResponse:
+        return self.call("PUT", path, json, **more)
+
     def patch(self, path: str, json: Any = None, **more: Any) -> TestResponse:
         return self.call("PATCH", path, json, **more)
 

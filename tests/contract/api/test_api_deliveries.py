@@ -1,14 +1,11 @@
 """`/v1/deliveries`."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from api.services import EXTENSION
 from core.clock import rfc3339
 from core.errors import Reason
-from core.query import Aliases
 from core.store.models import ArticleVersion, Attempt, Delivery
 from core.store.states import DeliveryState
 from tests.contract.api.answers import ok, problem
@@ -213,8 +210,7 @@ def test_of_a_version_that_is_gone_nobody_knows_why(api: Api, client: Client, ad
 def test_an_alias_is_a_reason_too(api: Api, client: Client, admin: Client) -> None:
     subscription = subscribe(client, "kubernetes")
     publish(api, admin, "Kubernetes or K8s")
-    aliases = Aliases({"k8s": "kubernetes"})
-    api.app.extensions[EXTENSION] = replace(api.app.extensions[EXTENSION], aliases=lambda: aliases)
+    ok(admin.put("/v1/aliases/k8s", {"meaning": "kubernetes"}), 201)
     shown = why(client)
     assert shown["title"] == stretches(("Kubernetes", True), (" or ", False), ("K8s", True))
     assert shown["subscriptions"] == [{"id": subscription["id"], "terms": ["kubernetes"]}]

@@ -1,16 +1,13 @@
 """`POST /v1/subscriptions/preview`."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from api.previews import LOOKED_AT
-from api.services import EXTENSION
 from core.clock import rfc3339
 from core.ids import new_id
-from core.query import Aliases
 from core.store.models import Article, ArticleVersion
 from tests.contract.api.answers import ok, problem
 from tests.contract.api.conftest import Api, Client
@@ -178,11 +175,10 @@ def _version(article_id: str, now: datetime) -> ArticleVersion:
     )
 
 
-def test_aliases_count_as_they_do_for_subscriptions(api: Api, client: Client) -> None:
+def test_aliases_count_as_they_do_for_subscriptions(api: Api, client: Client, admin: Client) -> None:
     publish(api, client, "Kubernetes 2")
     assert preview(client, "k8s")["matched"] == 0
-    aliases = Aliases({"k8s": "kubernetes"})
-    api.app.extensions[EXTENSION] = replace(api.app.extensions[EXTENSION], aliases=lambda: aliases)
+    ok(admin.put("/v1/aliases/k8s", {"meaning": "kubernetes"}), 201)
     [row] = preview(client, "k8s")["data"]
     assert row["why"]["terms"] == ["k8s"]
     assert row["why"]["title"] == stretches(("Kubernetes", True), (" 2", False))

@@ -1,8 +1,10 @@
 """Other names for the same thing."""
 
 import pytest
+from hypothesis import given, settings
 
-from core.query import Aliases, QueryError, parse
+from core.query import Aliases, QueryError, compiled, parse
+from tests.unit.router.matching_oracle import Tree, trees
 
 ALIASES = Aliases({"k8s": "Kubernetes", "kube": "kubernetes", "artificial intelligence": "AI"})
 
@@ -35,6 +37,26 @@ def test_a_phrase_of_many_aliases_stays_of_bearable_size() -> None:
     expanded = Aliases({"a": "b"}).expand(parse(f'"{"a " * 100}"'))
     assert len(str(expanded)) < 20_000
     assert f'"{" ".join("a" * 100)}"' in str(expanded)
+
+
+@settings(deadline=None)
+@given(trees)
+def test_a_compiled_query_is_expanded_as_its_tree_is(tree: Tree) -> None:
+    query = parse(tree.render())
+    for aliases in (ALIASES, Aliases({"a b": "c", "d": "e"})):
+        assert aliases.expand_compiled(compiled(query)) == compiled(aliases.expand(query))
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 127, 128, 300])
+@pytest.mark.parametrize("shape", ["{0}", '"k {0} {0} k"', "{0} OR b -c", "title:{0}*", 'source:{0} "é {0}"'])
+def test_words_of_any_length_are_found_in_a_compiled_query(size: int, shape: str) -> None:
+    word = "k" * size
+    query, aliases = parse(shape.format(word)), Aliases({word: "something else"})
+    assert aliases.expand_compiled(compiled(query)) == compiled(aliases.expand(query))
+
+
+def test_how_many_names_mean_the_same() -> None:
+    assert [ALIASES.alike(text) for text in ("K8S", "kubernetes", "ai", "rust")] == [3, 3, 2, 1]
 
 
 def test_an_alias_without_a_word_is_refused() -> None:
