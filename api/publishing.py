@@ -12,11 +12,12 @@ from api.problems import invalid, invalid_fields
 from api.services import Services
 from api.transactions import write_settled
 from core.errors import Unavailable
-from core.message import MAX_VERSION, SCHEMA, ArticleMessage, SourceRef, web_url
+from core.message import MAX_VERSION, SCHEMA, ArticleMessage, SourceRef
 from core.store import accounts, pushed, sources
 from core.store.accounts import Caller
 from core.store.entries import as_unpublished, mark_published
 from core.store.models import Entry, Source
+from core.text import web_url
 
 log = structlog.get_logger()
 

@@ -26,6 +26,7 @@ from core.store.instances import InstanceInfo
 from core.store.partitions import ensure_partitions_ahead
 from fetcher.leadership import Leadership
 from fetcher.outbox import Outbox
+from fetcher.parsing.sandbox import Sandbox
 from fetcher.poller import Poller
 from fetcher.scheduling import LeaderJob, Schedule
 from fetcher.sources.base import SourceKind
@@ -128,7 +129,12 @@ class Wiring:
     def fetcher(self) -> FetcherRole:
         """Return the role that campaigns for leadership and, leading, polls and sweeps."""
         reign = Schedule(
-            self.store, self._poller().poll, self._leader_jobs(), frozenset(self.source_kinds), self.clock
+            self.store,
+            self._poller().poll,
+            self._leader_jobs(),
+            frozenset(self.source_kinds),
+            self.clock,
+            at_end=self._sandbox.close,
         )
         return FetcherRole(Leadership(self.store, reign, self.instance.id, self.settings.lease_seconds))
 
@@ -140,10 +146,15 @@ class Wiring:
             self.source_kinds,
             self._outbox,
             self.clock,
+            parse=self._sandbox.parse,
             secrets={"newsapi_key": key.get_secret_value()} if key else {},
             spacing=HostSpacing(self.settings.host_spacing_seconds),
             backfill=self.settings.backfill,
         )
+
+    @cached_property
+    def _sandbox(self) -> Sandbox:
+        return Sandbox(self.settings.parser_processes)
 
     @cached_property
     def _outbox(self) -> Outbox:
@@ -213,6 +224,6 @@ class Wiring:
 
     def close(self) -> None:
         """Close what was opened."""
-        for part in ("bus", "store"):
+        for part in ("_sandbox", "bus", "store"):
             if part in vars(self):
                 getattr(self, part).close()

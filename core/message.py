@@ -16,12 +16,9 @@ from pydantic import (
 
 from core.clock import rfc3339
 from core.errors import UnreadableMessage
-from core.text import one_line, plain_text, shorten, storable
+from core.text import SUMMARY_LIMIT, TITLE_LIMIT, one_line, plain_text, shorten, storable, web_url
 
 SCHEMA = 1
-SUMMARY_LIMIT = 4_000
-TITLE_LIMIT = 1_000
-URL_LIMIT = 4_000
 LIST_LIMIT = 50
 MESSAGE_LIMIT = 1_000_000
 MAX_VERSION = 2**63 - 1
@@ -43,15 +40,6 @@ def _not_bool(value: object) -> object:
 
 def _summary(text: str) -> str:
     return shorten(plain_text(storable(text)), SUMMARY_LIMIT)
-
-
-def web_url(value: object) -> str | None:
-    """Return `value` if it is an http or https URL of bearable length, else None."""
-    if not isinstance(value, str):
-        return None
-    url = storable(value).strip()
-    fits = len(url) <= URL_LIMIT and url.isprintable() and " " not in url
-    return url if fits and url.lower().startswith(("http://", "https://")) else None
 
 
 def _moment(value: object) -> datetime | None:

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     host_spacing_seconds: Annotated[float, Field(ge=0, le=3_600)] = 1.0
     lease_seconds: Annotated[float, Field(ge=1, le=300)] = 6.0
     backfill: Annotated[int, Field(ge=0, le=500)] = 10
+    parser_processes: Annotated[int, Field(ge=1, le=64)] = 2
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
     worker_connections: Annotated[int, Field(ge=8, le=512)] = 256
     failing_days: Annotated[float, Field(gt=0, le=365)] = 5.0

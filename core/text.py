@@ -2,14 +2,17 @@
 
 import html
 import re
-import unicodedata
 
 import nh3
 
-_SPACES = re.compile(r"\s+")
+TITLE_LIMIT = 1_000
+SUMMARY_LIMIT = 4_000
+URL_LIMIT = 4_000
+
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")  # white space and all of Unicode's category Cc
 _TAG = re.compile(r"<[A-Za-z/!?]")
 _BLOCK = re.compile(
-    r"(?i)<(?:br|/?(?:p|div|li|ul|ol|tr|td|th|table|h[1-6]|blockquote|pre|section|article))\b[^<>]*>"
+    r"(?i)<(?:br|/?(?:\w+:)?(?:p|div|li|ul|ol|tr|td|th|table|h[1-6]|blockquote|pre|section|article))\b[^<>]*>"
 )
 # A bracket that another follows before any closes: text, or an attack on parsers of attributes.
 _UNCLOSED = re.compile(r"<(?=[^<>]*<)")
@@ -29,8 +32,7 @@ def storable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Fold white space and control characters into single spaces, trimmed."""
-    visible = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
-    return _SPACES.sub(" ", visible).strip()
+    return _SPACES.sub(" ", text).strip()
 
 
 def plain_text(markup: str) -> str:
@@ -49,3 +51,12 @@ def shorten(text: str, limit: int) -> str:
     cut = text[: limit - 1]
     space = cut.rfind(" ")
     return (cut[:space] if space > limit * 0.8 else cut).rstrip() + "…"
+
+
+def web_url(value: object) -> str | None:
+    """Return `value` if it is an http or https URL of bearable length, else None."""
+    if not isinstance(value, str):
+        return None
+    url = storable(value).strip()
+    fits = len(url) <= URL_LIMIT and url.isprintable() and " " not in url
+    return url if fits and url.lower().startswith(("http://", "https://")) else None

@@ -9,7 +9,7 @@ from core.errors import Reason
 from fetcher.sources.base import Document, Fetched, FetchRequest, NotModified, SourceError
 
 DEADLINE_SECONDS = 30.0
-BODY_LIMIT = 4_000_000  # what reading a malformed document can take within seconds
+BODY_LIMIT = 15_000_000  # after decompression
 CONNECT_SECONDS = 10.0
 
 _WORDS = {
@@ -20,7 +20,7 @@ _WORDS = {
     Reason.TIMEOUT: "The server did not answer in time",
     Reason.BLOCKED: "This address may not be fetched",
     Reason.STATUS_3XX: "The server redirects without end",
-    Reason.TOO_LARGE: "The document is larger than 4 MB",
+    Reason.TOO_LARGE: "The document is larger than 15 MB",
 }
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.message import SUMMARY_LIMIT, TITLE_LIMIT, ArticleMessage, SourceRef
+from core.message import ArticleMessage, SourceRef
+from core.text import SUMMARY_LIMIT, TITLE_LIMIT
 from fetcher.parsing.selection import newness
 from fetcher.parsing.titles import without_publisher
 from fetcher.sources.base import Item
@@ -142,7 +143,19 @@ def select_backfill(identified: Sequence[Identified], limit: int = DEFAULT_BACKF
     return Backfill(tuple(ordered[:limit]), tuple(ordered[limit:]))
 
 
-def to_message(item: Item, source_id: str, source_name: str, entry_id: str, version: int) -> ArticleMessage:
+def published_at(item: Item, first_seen_at: datetime) -> datetime | None:
+    """Return when an article was published: no later than it was first seen, and then if nothing is said.
+
+    So no later poll gives it another date. None if what is said cannot be true.
+    """
+    if item.published_at is None:
+        return None if item.has_bad_date else first_seen_at
+    return min(item.published_at, first_seen_at)
+
+
+def to_message(
+    item: Item, source_id: str, source_name: str, entry_id: str, version: int, first_seen_at: datetime
+) -> ArticleMessage:
     """Return the message that tells one version of an article; its source is shown as its publisher."""
     return ArticleMessage(
         id=entry_id,
@@ -151,7 +164,7 @@ def to_message(item: Item, source_id: str, source_name: str, entry_id: str, vers
         summary=item.summary,
         url=item.url,
         source=SourceRef(id=source_id, name=item.publisher or source_name),
-        published_at=item.published_at,
+        published_at=published_at(item, first_seen_at),
         language=item.language,
         categories=list(item.categories),
         authors=list(item.authors),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import Clock
 from core.egress import GuardedSession
-from core.errors import Reason
+from core.errors import Reason, Unavailable
 from core.ids import new_id
 from core.message import SourceRef
 from core.store import entries
@@ -54,6 +54,8 @@ LONGEST_BACKOFF_SECONDS = 86_400
 MOST_REQUESTS = 100
 LONGEST_VALIDATOR = 1_000
 
+Parse = Callable[[SourceKind, Document, datetime], ParsedDocument]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -76,12 +78,14 @@ class Poller:
         outbox: Outbox,
         clock: Clock,
         *,
+        parse: Parse,
         secrets: Mapping[str, str],
         spacing: HostSpacing,
         backfill: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._session, self._kinds, self._outbox = store, session, kinds, outbox
+        self._parse = parse
         self._clock, self._secrets, self._spacing, self._backfill = clock, secrets, spacing, backfill
         self._monotonic = monotonic
         self._chance = random.Random()
@@ -109,7 +113,7 @@ class Poller:
     def _read_safely(self, source: Source) -> Reading | None:
         try:
             return self._read(source)
-        except SourceError:
+        except (SourceError, Unavailable):
             raise
         except Exception as error:
             log.exception("a document could not be read", source=source.id)
@@ -126,7 +130,7 @@ class Poller:
         answer = fetch(self._session, first)
         if isinstance(answer, NotModified):
             return None
-        parsed = kind.parse(answer, self._clock.now())
+        parsed = self._parse(kind, answer, self._clock.now())
         items = parsed.items + self._read_more(kind, parsed)
         return Reading(items, parsed.title, *_validators(answer))
 
@@ -143,7 +147,9 @@ class Poller:
 
     def _parse_one(self, kind: SourceKind, request: FetchRequest) -> ParsedDocument:
         answer: Fetched = fetch(self._session, request)
-        return kind.parse(answer, self._clock.now()) if isinstance(answer, Document) else ParsedDocument(())
+        if isinstance(answer, NotModified):
+            return ParsedDocument(())
+        return self._parse(kind, answer, self._clock.now())
 
     def _take(self, source: Source, grant: Grant, reading: Reading | None) -> None:
         """Commit what is new, publish it, and move the source on once everything is confirmed."""
@@ -194,7 +200,8 @@ class Poller:
             if entry is not None and decision.touch:
                 entry.last_seen_at = now
             return None
-        message = to_message(one.item, source.id, source.name, one.entry_id, decision.version)
+        first_seen_at = entry.first_seen_at if entry else now
+        message = to_message(one.item, source.id, source.name, one.entry_id, decision.version, first_seen_at)
         if entry is None or isinstance(decision, New):
             entry = entries.new_entry(source.id, new_id("art"), message, list(decision.seen_hashes), now)
             session.add(entry)

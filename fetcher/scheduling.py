@@ -70,9 +70,10 @@ class Schedule:
         jobs: list[LeaderJob],
         pollable_kinds: frozenset[str],
         clock: Clock,
+        at_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._poll, self._jobs, self._clock = store, poll, jobs, clock
-        self._kinds = pollable_kinds
+        self._kinds, self._at_end = pollable_kinds, at_end
         self._scheduler: BackgroundScheduler | None = None
         self._grant: Grant | None = None
         self._planned: dict[str, datetime] = {}
@@ -106,6 +107,7 @@ class Schedule:
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.shutdown(wait=False)
+        self._at_end()
 
     def _guarded(self, name: str, duty: Duty, grant: Grant) -> bool:
         """Run a job; return whether it ended as it should."""

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
-from core.message import URL_LIMIT, web_url
+from core.text import URL_LIMIT, web_url
 
 # What campaigns, mailers, share buttons and analytics append; none of it selects what is shown.
 _TRACKING_NAME = re.compile(

@@ -44,7 +44,7 @@ class _Loose(_Bounds, LooseFeedParser):  # type: ignore[misc]
         super().unknown_starttag(tag, attrs[:MOST_ATTRIBUTES])
 
 
-class RawFeed:
+class Reading:
     """What feedparser made of a document: nodes of unknown shape, and whether it was well-formed."""
 
     def __init__(self, parser: Any, declared_version: str | None, *, well_formed: bool) -> None:
@@ -54,7 +54,7 @@ class RawFeed:
         self.well_formed = well_formed
 
 
-def read_xml(document: str) -> RawFeed:
+def read_xml(document: str) -> Reading:
     """Read a document, as XML if it is that, else as far as it resembles it.
 
     No address is visited and no file opened; entities other than plain ones are not expanded. May raise
@@ -63,10 +63,10 @@ def read_xml(document: str) -> RawFeed:
     version, data, entities = replace_doctype(document.encode())
     strict = _without_markup_work(_Strict("", None, "utf-8"))
     if _is_read(strict, data):
-        return RawFeed(strict, version, well_formed=True)
+        return Reading(strict, version, well_formed=True)
     loose = _without_markup_work(_Loose("", None, "utf-8", entities))
     loose.feed(data.decode("utf-8", "replace"))
-    return RawFeed(loose, version, well_formed=False)
+    return Reading(loose, version, well_formed=False)
 
 
 def _without_markup_work(parser: Any) -> Any:

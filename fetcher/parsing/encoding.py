@@ -70,7 +70,7 @@ def _is_utf8(body: bytes) -> bool:
 def _mostly_utf8(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     broken = text.count("\ufffd")
-    whole = sum(not character.isascii() for character in text) - broken
+    whole = len(text) - len(text.encode("ascii", "ignore")) - broken
     return text if broken <= whole else body.decode("cp1252", "replace")
 
 

@@ -4,13 +4,13 @@ import re
 from datetime import datetime
 
 from core.errors import Reason
-from core.message import SUMMARY_LIMIT
-from core.text import one_line, plain_text, shorten, storable
+from core.text import SUMMARY_LIMIT, one_line, plain_text, shorten, storable
 from fetcher.dates import parse_date
+from fetcher.parsing.hints import with_links
 from fetcher.parsing.nodes import Node, child, children, get, json_object, language_tag, text, whole_objects
 from fetcher.parsing.selection import distinct, first, newest
 from fetcher.parsing.titles import plain_title, title_from
-from fetcher.sources.base import Item, ParsedDocument, SourceError
+from fetcher.sources.base import FeedHints, Item, ParsedDocument, SourceError
 from fetcher.urls import resolve
 
 _VERSION = re.compile(r'"version"\s*:\s*"https?:\\?/\\?/(?:www\.)?jsonfeed\.org\\?/version\\?/1')
@@ -24,7 +24,13 @@ def parse_json(document: str, url: str, now: datetime) -> ParsedDocument:
     base = resolve(url, get(feed, "home_page_url")) or url
     items = (_item(node, feed, base, now) for node in children(feed, "items"))
     title = plain_title(text(feed, "title")) or None
-    return ParsedDocument(newest(item for item in items if item), title, language_tag(get(feed, "language")))
+    language, hints = language_tag(get(feed, "language")), with_links(FeedHints(), _links(feed), url)
+    return ParsedDocument(newest(item for item in items if item), title, language, hints=hints)
+
+
+def _links(feed: Node) -> list[tuple[str, str]]:
+    hubs = [("hub", text(hub, "url")) for hub in children(feed, "hubs") if text(hub, "type") == "WebSub"]
+    return [*hubs, ("self", text(feed, "feed_url"))]
 
 
 def _readable_part(document: str) -> Node:
@@ -40,16 +46,19 @@ def _item(node: Node, feed: Node, base: str, now: datetime) -> Item | None:
     title = plain_title(text(node, "title")) or title_from(summary, url)
     if not title:
         return None
+    dates = [get(node, name) for name in ("date_published", "date_modified")]
+    published_at = first(parse_date(date, now) for date in dates)
     return Item(
         title=title,
         summary=summary,
         guid=_identifier(get(node, "id")),
         url=url,
-        published_at=first(parse_date(get(node, name), now) for name in ("date_published", "date_modified")),
+        published_at=published_at,
         language=language_tag(get(node, "language")) or language_tag(get(feed, "language")),
         categories=_tags(node),
         authors=_authors(node) or _authors(feed),
         image=first(resolve(base, get(node, name)) for name in ("image", "banner_image")),
+        has_bad_date=published_at is None and any(dates),
     )
 
 

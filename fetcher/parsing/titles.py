@@ -12,7 +12,7 @@ _MARKUP_LIMIT = 5_000
 # In a title these are markup; other names in angle brackets, as in "The <video> element", are its words.
 _MARKUP = re.compile(
     r"(?i)</(?:a|abbr|b|big|cite|code|del|div|em|font|h[1-6]|i|ins|mark|p|q|s|small|span|strike|strong|sub|sup"
-    r"|tt|u)\s*>|<(?:br|img|wbr)\b[^<>]*>"
+    r"|tt|u|script|style|svg|iframe|object)\s*>|<(?:br|img|wbr)\b[^<>]*>|<[a-z][^<>]*[\s/\"']on[a-z]{3,20}\s*="
 )
 _SUFFIX = re.compile(r"^(?P<title>.*\S)\s+[-–—|·•]\s+(?P<name>\S.*)$")
 _TOP_LEVEL = re.compile(r"(?i)(?:\.(?:com?|net|org|gov|edu))?\.[a-z]{2,12}$")

@@ -19,6 +19,7 @@ class Item:
     """One article as a source shows it at present; `publisher` only where it is not the source itself.
 
     `title` and `summary` are plain text, `title` is never blank; `url` and `image` are absolute.
+    `has_bad_date` says that there is a date, but none that can be true.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Item:
     authors: tuple[str, ...] = ()
     image: str | None = None
     publisher: str | None = None
+    has_bad_date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ Fetched = Document | NotModified
 
 
 @dataclass(frozen=True, slots=True)
+class FeedHints:
+    """What a feed says of itself: how long to wait between polls, its hub (WebSub) and its own address."""
+
+    interval_seconds: float | None = None
+    hub: str | None = None
+    self_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """What a document says; `more` are further GETs of this poll, each read by `parse` in its turn."""
 
@@ -73,6 +84,7 @@ class ParsedDocument:
     title: str | None = None
     language: str | None = None
     more: tuple[FetchRequest, ...] = ()
+    hints: FeedHints = FeedHints()
 
 
 class SourceError(ClarionError):

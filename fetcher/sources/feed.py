@@ -1,14 +1,17 @@
 """The kind `feed`: RSS, RDF, Atom and JSON Feed at any web address."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from core.errors import Reason
 from fetcher.parsing.encoding import decode
+from fetcher.parsing.hints import header_links, with_links
 from fetcher.parsing.json_feed import parse_json
 from fetcher.parsing.xml_feed import parse_xml
 from fetcher.sources.base import (
     Document,
+    FeedHints,
     FetchRequest,
     ParsedDocument,
     SourceError,
@@ -46,7 +49,15 @@ class FeedKind:
         if not text.strip():
             raise SourceError(Reason.PROTOCOL, "The server sent an empty document")
         dialect = parse_json if text.startswith(("{", "[")) else parse_xml
-        return dialect(text, document.url, now)
+        return _with_header(dialect(text, document.url, now), document)
+
+
+def _with_header(parsed: ParsedDocument, document: Document) -> ParsedDocument:
+    """Let a `Link` header speak before the document does (WebSub, section 4)."""
+    links = header_links(document.headers.get("link", ""))
+    stated = with_links(FeedHints(parsed.hints.interval_seconds), links, document.url)
+    hub, own = stated.hub or parsed.hints.hub, stated.self_url or parsed.hints.self_url
+    return replace(parsed, hints=replace(stated, hub=hub, self_url=own)) if links else parsed
 
 
 KIND = FeedKind()

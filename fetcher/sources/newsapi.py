@@ -6,8 +6,7 @@ from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
 from core.errors import Reason
-from core.message import SUMMARY_LIMIT
-from core.text import plain_text, shorten, storable
+from core.text import SUMMARY_LIMIT, plain_text, shorten, storable
 from fetcher.dates import parse_date
 from fetcher.parsing.encoding import decode
 from fetcher.parsing.nodes import Node, child, children, get, json_object, language_tag, text
@@ -103,16 +102,19 @@ def _item(node: Node, base: str, language: str | None, now: datetime) -> Item | 
     title = heading or title_from(summary, url)
     if not title:
         return None
+    date = get(node, "publishedAt")
+    published_at = parse_date(date, now)
     return Item(
         title=title,
         summary=summary,
         guid=canonical_url(url) if url else None,
         url=url,
-        published_at=parse_date(get(node, "publishedAt"), now),
+        published_at=published_at,
         language=language,
         authors=_authors(node),
         image=resolve(base, get(node, "urlToImage")),
         publisher=publisher,
+        has_bad_date=published_at is None and bool(date),
     )
 
 

@@ -95,6 +95,7 @@ class Desk:
             self.kinds,
             self.outbox,
             self.clock,
+            parse=lambda kind, document, now: kind.parse(document, now),
             secrets=self.secrets,
             spacing=self.spacing,
             backfill=10,
@@ -211,6 +212,20 @@ def test_a_changed_title_is_a_new_version_of_the_same_article(desk: Desk, receiv
         ("a", 2, "Bridge open again"),
     ]
     assert (second.version, second.article_id) == (2, first.article_id)
+
+
+def test_a_later_version_keeps_the_date_of_an_article(desk: Desk, receiver: Receiver) -> None:
+    ahead = NOON + timedelta(days=30)
+    shown = [[Post("p", title, ahead)] for title in ("A title", "Another title")]
+    source = desk.add(receiver.script("/feed", *(feed(items) for items in shown)))
+    dates = []
+    for _ in shown:
+        desk.poll(source)
+        entry = desk.entries()["p"]
+        assert entry.message is not None
+        dates.append((entry.version, entry.message["published_at"]))
+        desk.clock.advance(hours=2)
+    assert dates == [(1, "2026-03-01T12:00:00Z"), (2, "2026-03-01T12:00:00Z")]
 
 
 def test_articles_name_their_source(desk: Desk, receiver: Receiver) -> None:
@@ -387,7 +402,7 @@ def test_a_deposed_leader_notes_no_failure(desk: Desk, receiver: Receiver) -> No
         (Close(), "The server broke the connection off"),
         (Hang(), "The server did not answer in time"),
         (Drip(b"x" * 1_000), "The server did not answer in time"),
-        (endless_body(), "The document is larger than 4 MB"),
+        (endless_body(), "The document is larger than 15 MB"),
         (redirect("/feed"), "The server redirects without end"),
         (redirect("http://10.0.0.1/"), "This address may not be fetched"),
         (redirect("file:///etc/passwd"), "This address may not be fetched"),

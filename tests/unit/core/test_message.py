@@ -13,12 +13,10 @@ from core.message import (
     LIST_LIMIT,
     MAX_VERSION,
     MESSAGE_LIMIT,
-    SUMMARY_LIMIT,
-    TITLE_LIMIT,
     ArticleMessage,
     decode,
-    web_url,
 )
+from core.text import SUMMARY_LIMIT, TITLE_LIMIT, web_url
 
 PLAIN = {"id": "a1", "version": 1, "title": "A title"}
 

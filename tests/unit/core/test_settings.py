@@ -62,6 +62,7 @@ def test_everything_has_a_default() -> None:
         ("CONTACT", "", None),
         ("LOG_FORMAT", "json", "json"),
         ("WORKER_THREADS", "8", 8),
+        ("PARSER_PROCESSES", "3", 3),
     ],
 )
 def test_variables_are_read(
@@ -168,6 +169,7 @@ def test_a_file_that_is_no_text(environment: pytest.MonkeyPatch, tmp_path: Path)
         ("SECRET_OVERLAP_SECONDS", "2592001"),
         ("BACKFILL", "many"),
         ("WORKER_THREADS", "0"),
+        ("PARSER_PROCESSES", "0"),
         ("HEALTH_PORT", "65536"),
         ("HEALTH_PORT", "http"),
         ("LOG_FORMAT", "xml"),

@@ -264,6 +264,7 @@ def test_a_date_in_the_future_is_now_and_an_impossible_one_none() -> None:
     dates = ("Sun, 01 Mar 2099 10:00:00 GMT", "Sun, 99 Mar 2026 10:00:00 GMT", "", "2026년 02월 01일")
     document = parse(rss(*(f"<title>T{date}</title><pubDate>{date}</pubDate>" for date in dates)))
     assert [item.published_at for item in document.items][:3] == [NOW, None, None]
+    assert [item.has_bad_date for item in document.items] == [False, True, False, True]
 
 
 # --- limits
@@ -426,7 +427,7 @@ def test_no_document_breaks_the_parser(body: str) -> None:
     except SourceError:
         return
     for item in document.items:
-        assert to_message(item, "src_1", "Site", "id", 1).title
+        assert to_message(item, "src_1", "Site", "id", 1, NOW).title
 
 
 # --- what is hostile

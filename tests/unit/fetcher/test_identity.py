@@ -23,6 +23,7 @@ from fetcher.identity import (
     decide,
     identify,
     identity,
+    published_at,
     select_backfill,
     to_message,
 )
@@ -273,7 +274,7 @@ def test_a_message_carries_everything_an_item_says() -> None:
         image="https://a.example/i.png",
         publisher="The Wire",
     )
-    message = to_message(item, "src_1", "All wires", "guid", 3)
+    message = to_message(item, "src_1", "All wires", "guid", 3, NOW)
     assert message.as_json() == {
         "schema": 1,
         "id": "guid",
@@ -292,6 +293,21 @@ def test_a_message_carries_everything_an_item_says() -> None:
 
 
 def test_a_message_names_the_source_where_there_is_no_other_publisher() -> None:
-    source = to_message(Item("T"), "src_1", "The Source", "guid", 1).source
+    source = to_message(Item("T"), "src_1", "The Source", "guid", 1, NOW).source
     assert source is not None
     assert source.name == "The Source"
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (Item("T", published_at=NOW - timedelta(days=1)), NOW - timedelta(days=1)),
+        (Item("T", published_at=NOW + timedelta(days=1)), NOW),
+        (Item("T"), NOW),
+        (Item("T", has_bad_date=True), None),
+    ],
+)
+def test_an_article_was_published_no_later_than_it_was_first_seen(
+    item: Item, expected: datetime | None
+) -> None:
+    assert published_at(item, NOW) == expected

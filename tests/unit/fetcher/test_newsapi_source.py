@@ -176,7 +176,7 @@ def test_no_answer_breaks_the_parser(found: list[object], status: str | None, co
     except SourceError:
         return
     for item in document.items:
-        assert to_message(item, "src_1", "NewsAPI", "id", 1).title
+        assert to_message(item, "src_1", "NewsAPI", "id", 1, NOW).title
 
 
 # --- errors

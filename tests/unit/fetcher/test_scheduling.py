@@ -310,3 +310,12 @@ def test_duties_of_a_new_reign_have_its_grant(
     schedule.begin(SECOND)
     eventually(lambda: 2 in calls)
     schedule.end()
+
+
+def test_what_is_to_be_done_at_its_end_is_done(store: Store, polls: Polls) -> None:
+    ended: list[str] = []
+    schedule = Schedule(store, polls, [], frozenset(), SystemClock(), at_end=lambda: ended.append("once"))
+    schedule.begin(FIRST)
+    assert ended == []
+    schedule.end()
+    assert ended == ["once"]

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.message import SUMMARY_LIMIT, TITLE_LIMIT, ArticleMessage
+from core.message import ArticleMessage
 from core.store.claims import Claimed
+from core.text import SUMMARY_LIMIT, TITLE_LIMIT
 from notifiers.notice import BODY_LIMIT, Notice, article_bytes, json_ready, notice_of, webhook_body
 from tests.unit.notifiers.examples import NOON, article_of, notice
 
