@@ -9,7 +9,7 @@ from typing import cast
 from flask import current_app
 
 from api.ports import ChannelKindPort, ChannelTester, SourceKindPort
-from core.bus.ports import ArticlePublisher
+from core.bus.ports import Announcer, ArticlePublisher
 from core.clock import Clock
 from core.egress import EgressPolicy
 from core.signing import SecretBox
@@ -34,6 +34,7 @@ class Services:
     source_kinds: Mapping[str, SourceKindPort]
     egress: EgressPolicy
     publisher: ArticlePublisher
+    announcer: Announcer
     readiness: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     public_url: str = ""
     secret_overlap_seconds: int = 86_400

@@ -103,9 +103,18 @@ def collect_garbage_seldom() -> None:
     Rows, requests and results are freed by their reference counts; looking for cycles among tens of thousands
     of them stops all threads for as long as sending hundreds takes.
     """
+    leave_out_of_collections()
+    gc.set_threshold(100_000, 20, 100)
+
+
+def leave_out_of_collections() -> None:
+    """Never again look for cycles among what was loaded: it stays, and looking through it stops all threads.
+
+    A collection over a large index in plain Python takes most of a second. Only who owns the process may
+    decide this, for it concerns everything in it; what is no longer referred to is freed all the same.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
 
 
 def start_all(roles: Iterable[Role]) -> None:

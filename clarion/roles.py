@@ -10,7 +10,7 @@ from dramatiq import Broker
 from flask import Flask
 
 from api.server import Server, serve
-from core.bus.ports import ArticleConsumer
+from core.bus.ports import ArticleConsumer, Listener
 from core.bus.tasks import TaskWorker, declare_delivery_actors
 from core.errors import ConfigurationError, Unavailable
 from fetcher.leadership import Leadership
@@ -45,8 +45,11 @@ class _Thread:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def tell(self) -> None:
         self._stop.set()
+
+    def stop(self) -> None:
+        self.tell()
         self._thread.join(STOP_SECONDS)
 
     def _guarded(self) -> None:
@@ -109,20 +112,27 @@ class FetcherRole:
 
 
 class RouterRole:
-    """Routes articles."""
+    """Routes articles, and learns of changed subscriptions meanwhile."""
 
     name = "router"
 
-    def __init__(self, router: Router, consumer: ArticleConsumer) -> None:
-        self._thread = _Thread("router", lambda stop: router.run(consumer, stop))
+    def __init__(self, router: Router, consumer: ArticleConsumer, listener: Listener) -> None:
+        self._threads = (
+            _Thread("subscriptions", lambda stop: listener.run(router.catch_up, stop)),
+            _Thread("router", lambda stop: router.run(consumer, stop)),
+        )
 
     def start(self) -> None:
-        """Begin to consume."""
-        self._thread.start()
+        """Begin to load subscriptions, and to consume."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Finish the article at hand."""
-        self._thread.stop()
+        for thread in self._threads:
+            thread.tell()
+        for thread in self._threads:
+            thread.stop()
 
 
 class WorkerRole:

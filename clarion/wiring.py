@@ -11,6 +11,7 @@ import fetcher.sources
 import notifiers.channels
 from api.app import create_app, create_health_app
 from api.services import Services
+from clarion.process import leave_out_of_collections
 from clarion.roles import ApiRole, FetcherRole, HealthRole, RouterRole, WorkerRole
 from core.bus.backend import connect_bus
 from core.bus.ports import Bus
@@ -40,12 +41,17 @@ from notifiers.rendering import template_environment
 from notifiers.sweep import Sweep
 from notifiers.testing import ChannelTester
 from router.service import Router
+from router.subscriptions_index import SubscriptionsIndex
+from router.upkeep import Upkeep
 
 VERSION = version("clarion")
 SWEEP_SECONDS = 0.5
 OUTBOX_SECONDS = 1.0
 NOTICES_SECONDS = 5.0
 PARTITIONS_SECONDS = 3_600.0
+COMPILE_SECONDS = 10.0
+FORGET_SECONDS = 3_600.0
+CUT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,7 @@ class Wiring:
             source_kinds=self.source_kinds,
             egress=self.egress,
             publisher=self.bus.publisher(),
+            announcer=self.bus.announcer(),
             channel_tester=ChannelTester(
                 self.channel_kinds, lambda: Transfer(self.egress, self._user_agent), self._transports()
             ),
@@ -162,11 +169,15 @@ class Wiring:
 
     def _leader_jobs(self) -> list[LeaderJob]:
         sweep = Sweep(self.store, self.bus.task_queue(), self.clock)
+        upkeep = Upkeep(self.store, self.clock)
         return [
             LeaderJob("sweep", sweep, SWEEP_SECONDS),
             LeaderJob("outbox", self._outbox, OUTBOX_SECONDS),
             LeaderJob("notices", self._owner_notices(), NOTICES_SECONDS),
             LeaderJob("partitions", lambda _grant: ensure_partitions_ahead(self.store), PARTITIONS_SECONDS),
+            LeaderJob("compiled queries", upkeep.compile_queries, COMPILE_SECONDS),
+            LeaderJob("unused queries", upkeep.forget_queries, FORGET_SECONDS),
+            LeaderJob("revision log", upkeep.cut_log, CUT_SECONDS),
         ]
 
     def _owner_notices(self) -> OwnerNotices:
@@ -181,7 +192,9 @@ class Wiring:
 
     def router(self) -> RouterRole:
         """Return the role that matches articles."""
-        return RouterRole(Router(self.store, self.bus.task_queue(), self.clock), self.bus.consumer())
+        index = SubscriptionsIndex(loaded=leave_out_of_collections)
+        router = Router(self.store, self.bus.task_queue(), self.clock, index)
+        return RouterRole(router, self.bus.consumer(), self.bus.listener())
 
     def worker(self) -> WorkerRole:
         """Return the role that pushes."""

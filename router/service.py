@@ -3,9 +3,12 @@
 import threading
 from collections.abc import Iterator
 
+import structlog
+
 from core.bus.ports import ArticleConsumer, TaskQueue
 from core.clock import Clock
 from core.dispatch import Dispatcher
+from core.errors import Unavailable
 from core.message import ArticleMessage, decode
 from core.store import articles, ledger
 from core.store import subscriptions as stored
@@ -20,20 +23,32 @@ from router.subscriptions_index import SubscriptionsIndex
 
 CHANNELS_PER_COMMIT = 2_000
 
+log = structlog.get_logger()
+
 
 class Router:
     """Handles one article message after the other; each is finished before its message is acknowledged."""
 
-    def __init__(self, store: Store, tasks: TaskQueue, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, tasks: TaskQueue, clock: Clock, index: SubscriptionsIndex | None = None
+    ) -> None:
         self._store = store
         self._dispatcher = Dispatcher(store, tasks)
         self._clock = clock
-        self._index = SubscriptionsIndex()
+        self._index = SubscriptionsIndex() if index is None else index
         self._days_ready: set[str] = set()
 
     def run(self, consumer: ArticleConsumer, stop: threading.Event) -> None:
         """Consume until told to stop."""
         consumer.run(self.handle, stop)
+
+    def catch_up(self) -> None:
+        """Learn of changed subscriptions, so that the next article need not wait; at first, load them all."""
+        try:
+            with self._store.read() as session:
+                self._index.catch_up(session)
+        except Unavailable as error:
+            log.warning("subscriptions not looked at", problem=str(error))
 
     def handle(self, body: bytes) -> None:
         """Route one message.
@@ -42,8 +57,8 @@ class Router:
         """
         message = decode(body)
         with self._store.read() as session:
-            origin = articles.origin_of(session, message)
             self._index.catch_up(session)
+            origin = articles.origin_of(session, message)
         numbers = self._index.match(
             message.title,
             message.summary,

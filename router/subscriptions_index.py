@@ -1,69 +1,78 @@
 """The matching index, kept in step with the stored subscriptions and aliases."""
 
+import threading
+from collections.abc import Callable
+
 import structlog
 from sqlalchemy.orm import Session
 
-from core.store import aliases, revisions
-from core.store import subscriptions as stored
-from router.matching import Matcher, QueryError
+from core.store import aliases, queries, revisions
+from core.store.revisions import Position
+from router.matching import Matcher, QueryError, is_compiled
 
 log = structlog.get_logger()
 
 
-class SubscriptionsIndex:
-    """A `Matcher` that catches up with the revision log before each use; for one thread."""
+def _nothing() -> None:
+    pass
 
-    def __init__(self) -> None:
-        self._matcher = Matcher()
+
+class SubscriptionsIndex:
+    """A `Matcher` that catches up with the revision log before each use; safe to share between threads.
+
+    `loaded` is called when all subscriptions were loaded: at first, where the log does not reach back, and
+    after aliases changed.
+    """
+
+    def __init__(self, *, loaded: Callable[[], None] = _nothing) -> None:
+        self._loaded = loaded
         self._aliases: dict[str, str] = {}
-        self._position: int | None = None
+        self._matcher = Matcher()
+        self._position: Position | None = None
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._matcher)
 
     def catch_up(self, session: Session) -> None:
-        """Apply every change that is visible to this read transaction."""
-        position = revisions.position(session)
-        changed = revisions.changed_since(session, self._position) if self._position is not None else []
-        if self._position is None or self._aliases_differ(session, changed):
-            self._load(session)
-        else:
-            self._apply(session, changed)
-        self._position = position
+        """Apply every change that is visible to a read transaction, in which nothing was read yet.
+
+        So its snapshot is taken while no other thread applies a later one.
+        """
+        with self._lock:
+            changes = revisions.changes_since(session, self._position)
+            if changes.numbers is None or self._aliases_differ(session, changes.numbers):
+                self._load(session)
+            else:
+                self._apply(session, changes.numbers)
+            self._position = changes.position
 
     def _aliases_differ(self, session: Session, changed: list[int]) -> bool:
-        """Tell whether other aliases hold now; a logged change is seen until no older transaction runs."""
         return revisions.ALIASES in changed and aliases.present(session) != self._aliases
 
     def _load(self, session: Session) -> None:
-        self._position = None  # an index that was loaded in part must not be caught up with
+        self._position = None  # until all is loaded: what breaks off is to be done again
         self._aliases = aliases.present(session)
-        self._matcher = _matcher(self._aliases)
-        for subscription in stored.all_compiled(session):
-            self._put(subscription)
-        log.info("subscriptions loaded", count=len(self._matcher), aliases=len(self._aliases))
+        matcher = _matcher(self._aliases)
+        for code, numbers in queries.all_subscribers(session):
+            matcher.load(code, numbers)
+        self._matcher = matcher
+        log.info(
+            "subscriptions loaded",
+            count=len(matcher),
+            queries=matcher.queries,
+            aliases=len(self._aliases),
+            compiled_index=is_compiled(),
+        )
+        self._loaded()
 
     def _apply(self, session: Session, numbers: list[int]) -> None:
-        if not numbers:
-            return
-        present = stored.compiled(session, numbers)
-        for number in numbers:
-            if number in present:
-                self._put(present[number])
-            else:
-                self._matcher.discard(number)
-
-    def _put(self, subscription: stored.Compiled) -> None:
-        try:
-            self._matcher.add(
-                subscription.number,
-                subscription.canonical,
-                sources=subscription.sources,
-                languages=subscription.languages,
-            )
-        except QueryError as error:
-            # Checked when it was stored, so only a change of the language can bring us here.
-            log.error("a stored query is not understood", number=subscription.number, problem=str(error))
+        gone = set(numbers)
+        for code, present in queries.subscribers(session, numbers):
+            self._matcher.load(code, present)
+            gone.difference_update(present)
+        for number in gone:
+            self._matcher.discard(number)
 
     def match(
         self,
@@ -75,10 +84,11 @@ class SubscriptionsIndex:
         categories: list[str],
     ) -> list[int]:
         """Return the numbers of the subscriptions that match an article."""
-        found = self._matcher.match(
-            title, summary, source=source or None, language=language, categories=categories
-        )
-        return [int(number) for number in found]
+        with self._lock:
+            found = self._matcher.match(
+                title, summary, source=source or None, language=language, categories=categories
+            )
+        return found[:]
 
 
 def _matcher(meanings: dict[str, str]) -> Matcher:

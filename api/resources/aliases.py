@@ -69,6 +69,7 @@ def put(name: str) -> ResponseReturnValue:
         if done.refused:
             raise done.refused[0]
         view = _alias_view(_existing(session, name))
+    services().announcer.announce()
     return view, 201 if done.made else 200
 
 
@@ -79,6 +80,7 @@ def delete(name: str) -> ResponseReturnValue:
     with services().store.write() as session:
         if not stored.remove(session, name):
             raise not_found("alias")
+    services().announcer.announce()
     return "", 204
 
 
@@ -96,6 +98,7 @@ def import_() -> ResponseReturnValue:
             refused[place] = error
     with services().store.write() as session:
         done = stored.put(session, list(wanted.values()), services().clock.now())
+    services().announcer.announce()
     places = list(wanted)
     refused |= {places[position]: error for position, error in done.refused.items()}
     return {"stored": len(given) - len(refused), "refused": _refused_view(refused)}

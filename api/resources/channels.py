@@ -94,6 +94,7 @@ def delete(channel_id: str) -> ResponseReturnValue:
     with wiring.store.write() as session:
         channel = locked_channel(session, caller().account_id, channel_id)
         stored.remove(session, channel, wiring.clock.now())
+    wiring.announcer.announce()
     return "", 204
 
 

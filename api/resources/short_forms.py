@@ -48,6 +48,7 @@ def subscribe() -> ResponseReturnValue:
     for day in {article.article_day for article in articles}:
         ensure_partition(services().store, day)
     write_settled(services().store, lambda session: _follow(session, topic, articles))
+    services().announcer.announce()
     return {
         "status": "subscribed",
         "topic": topic.text,
@@ -65,6 +66,7 @@ def unsubscribe() -> ResponseReturnValue:
             raise not_found("subscription")
         for subscription in followed:
             subscriptions.remove(session, subscription)
+    services().announcer.announce()
     return {"status": "unsubscribed", "topic": topic.text}
 
 

@@ -72,6 +72,7 @@ def create() -> ResponseReturnValue:
         return stored.add(session, account_id, found.channel.id, new, wiring.clock.now()), found
 
     subscription, found = write_settled(wiring.store, make)
+    wiring.announcer.announce()
     view = subscription_view(subscription) | {"channel": found_view(wiring, found)}
     return view, 201, {"Location": f"/v1/subscriptions/{subscription.id}"}
 
@@ -104,6 +105,7 @@ def change(subscription_id: str) -> ResponseReturnValue:
         stored.change(
             session, subscription, _changed(subscription, compiled, changes), services().clock.now()
         )
+    services().announcer.announce()
     return subscription_view(subscription)
 
 
@@ -112,6 +114,7 @@ def delete(subscription_id: str) -> ResponseReturnValue:
     """Delete a subscription."""
     with services().store.write() as session:
         stored.remove(session, _find(session, subscription_id, lock=True))
+    services().announcer.announce()
     return "", 204
 
 

@@ -9,7 +9,9 @@ from dramatiq import Broker
 from core.bus.dramatiq_embedded import EmbeddedBroker
 from core.bus.dramatiq_rabbit import rabbit_task_broker
 from core.bus.embedded import EmbeddedArticleBus
-from core.bus.ports import ArticleConsumer, ArticlePublisher, Bus, TaskQueue
+from core.bus.listening import EmbeddedAnnouncements
+from core.bus.ports import Announcer, ArticleConsumer, ArticlePublisher, Bus, Listener, TaskQueue
+from core.bus.rabbit_announcements import RabbitAnnouncer, RabbitListener
 from core.bus.rabbit_connection import connection_parameters, describe
 from core.bus.rabbit_consumer import RabbitConsumer
 from core.bus.rabbit_publisher import RabbitArticlePublisher
@@ -35,6 +37,7 @@ class EmbeddedBus:
 
     def __init__(self) -> None:
         self._articles = EmbeddedArticleBus()
+        self._announcements = EmbeddedAnnouncements()
         self._task_broker = EmbeddedBroker()
 
     @property
@@ -49,6 +52,14 @@ class EmbeddedBus:
     def consumer(self) -> ArticleConsumer:
         """Return the shared consumer."""
         return self._articles
+
+    def announcer(self) -> Announcer:
+        """Return the shared announcer."""
+        return self._announcements
+
+    def listener(self) -> Listener:
+        """Return the shared listener."""
+        return self._announcements
 
     def task_queue(self) -> TaskQueue:
         """Return the enqueuing side of the in-process broker."""
@@ -68,7 +79,7 @@ class RabbitBus:
     def __init__(self, url: str) -> None:
         self._url = url
         self._task_broker = rabbit_task_broker(url)
-        self._publishers: list[ArticlePublisher] = []
+        self._opened: list[ArticlePublisher | Announcer] = []
 
     @property
     def task_broker(self) -> Broker:
@@ -78,12 +89,22 @@ class RabbitBus:
     def publisher(self) -> ArticlePublisher:
         """Return a publisher with a connection of its own, made at its first publish."""
         publisher = RabbitArticlePublisher(connection_parameters(self._url, "publisher"))
-        self._publishers.append(publisher)
+        self._opened.append(publisher)
         return publisher
 
     def consumer(self) -> ArticleConsumer:
         """Return a consumer, which connects while it runs."""
         return RabbitConsumer(connection_parameters(self._url, "consumer"))
+
+    def announcer(self) -> Announcer:
+        """Return an announcer with a connection of its own, made at its first announcement."""
+        announcer = RabbitAnnouncer(connection_parameters(self._url, "announcer"))
+        self._opened.append(announcer)
+        return announcer
+
+    def listener(self) -> Listener:
+        """Return a listener, which connects while it runs."""
+        return RabbitListener(connection_parameters(self._url, "listener"))
 
     def task_queue(self) -> TaskQueue:
         """Return the enqueuing side; all of them share one connection."""
@@ -102,7 +123,7 @@ class RabbitBus:
             raise Unavailable(describe(error, parameters)) from error
 
     def close(self) -> None:
-        """Close all publishers and the task broker."""
-        for publisher in self._publishers:
-            publisher.close()
+        """Close all publishers, announcers and the task broker."""
+        for each in self._opened:
+            each.close()
         self._task_broker.close()

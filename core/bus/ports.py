@@ -45,6 +45,29 @@ class ArticleConsumer(Protocol):
         """
 
 
+class Announcer(Protocol):
+    """Where it is said that subscriptions changed; safe to call from many threads."""
+
+    def announce(self) -> None:
+        """Have every router look at the subscriptions soon; never waits, never fails, and may be lost.
+
+        Call it after the commit.
+        """
+
+    def close(self) -> None:
+        """Give back what announcing holds; nothing is announced afterwards."""
+
+
+class Listener(Protocol):
+    """Where a router hears that subscriptions changed."""
+
+    def run(self, look: Callable[[], None], stop: threading.Event) -> None:
+        """Call `look` in this thread until `stop` is set: at first, soon after announcements, now and then.
+
+        Several announcements may be one call. What `look` raises ends this.
+        """
+
+
 class TaskQueue(Protocol):
     """Where deliveries that are due are handed to the workers; safe to call from many threads."""
 
@@ -68,6 +91,12 @@ class Bus(Protocol):
 
     def consumer(self) -> ArticleConsumer:
         """Return a consumer of articles."""
+
+    def announcer(self) -> Announcer:
+        """Return what announces changed subscriptions; `close` of the bus closes it too."""
+
+    def listener(self) -> Listener:
+        """Return what hears of changed subscriptions."""
 
     def task_queue(self) -> TaskQueue:
         """Return the enqueuing side of the task queues."""

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 ARTICLES_EXCHANGE: Final = "clarion.articles"
 ROUTER_QUEUE: Final = "clarion.router"
+SUBSCRIPTIONS_EXCHANGE: Final = "clarion.subscriptions"
 DEAD_QUEUE: Final = "clarion.dead"
 REASON_HEADER: Final = "reason"
 DETAIL_HEADER: Final = "detail"
@@ -35,13 +36,18 @@ ROUTER_ARGUMENTS: Final[Arguments] = {
 }
 
 
+# One announcement says all that several would.
+LISTENER_ARGUMENTS: Final[Arguments] = {"x-max-length": 1}
+
+
 def declare(channel: Any) -> None:
-    """Declare the exchange, the queues and the binding for articles on a pika channel, blocking or not.
+    """Declare all exchanges, the queues and the binding for articles on a pika channel, blocking or not.
 
     A non-blocking channel sends them without waiting: the answer to any later call confirms them, and
     arguments that differ from what the broker has close the channel.
     """
     channel.exchange_declare(exchange=ARTICLES_EXCHANGE, exchange_type="fanout", durable=True)
+    channel.exchange_declare(exchange=SUBSCRIPTIONS_EXCHANGE, exchange_type="fanout", durable=True)
     channel.queue_declare(queue=DEAD_QUEUE, durable=True, arguments=DEAD_ARGUMENTS)
     channel.queue_declare(queue=ROUTER_QUEUE, durable=True, arguments=ROUTER_ARGUMENTS)
     channel.queue_bind(queue=ROUTER_QUEUE, exchange=ARTICLES_EXCHANGE, routing_key="")

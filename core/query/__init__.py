@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from core.query.aliases import Aliases, alias_key
-from core.query.compiled import compiled, decompiled, limited
+from core.query.asked import Asked
+from core.query.compiled import compiled, decompiled, is_current, limited
 from core.query.document import Document, language_tag, names
 from core.query.errors import QueryError
 from core.query.marks import Stretch, Term, marked, terms
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_LENGTH",
     "Aliases",
     "And",
+    "Asked",
     "Document",
     "Field",
     "FieldName",
@@ -33,6 +35,7 @@ __all__ = [
     "compiled",
     "decompiled",
     "fold",
+    "is_current",
     "language_tag",
     "limited",
     "marked",

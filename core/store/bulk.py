@@ -17,26 +17,30 @@ class BulkStatement:
 
     `sql` holds `{rows}` where that table stands; `columns` names its columns with their PostgreSQL types.
     `{among}` is the condition of being in the first column, and `{json}` the cast that PostgreSQL wants
-    from text to JSON.
+    from text to JSON. `parts` gives more such places, each with its text per dialect.
     """
 
-    def __init__(self, sql: str, columns: Mapping[str, str]) -> None:
+    def __init__(
+        self, sql: str, columns: Mapping[str, str], parts: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self._names = tuple(columns)
         arrays = [f"CAST(:{name} AS {kind}[])" for name, kind in columns.items()]
-        parts = [f"value ->> {place} AS {name}" for place, name in enumerate(columns)]
+        values = [f"value ->> {place} AS {name}" for place, name in enumerate(columns)]
         self._statements = {
             "postgresql": text(
                 sql.format(
                     rows=f"unnest({', '.join(arrays)}) AS r({', '.join(columns)})",
                     among=f"= ANY({arrays[0]})",  # unlike IN, never planned as a scan of the whole table
                     json="::jsonb",
+                    **of_dialect(parts or {}, "postgresql"),
                 )
             ),
             "sqlite": text(
                 sql.format(
-                    rows=f"(SELECT {', '.join(parts)} FROM json_each(:rows)) AS r",  # noqa: S608 (own names)
+                    rows=f"(SELECT {', '.join(values)} FROM json_each(:rows)) AS r",  # noqa: S608 (own names)
                     among="IN (SELECT value ->> 0 FROM json_each(:rows))",
                     json="",
+                    **of_dialect(parts or {}, "sqlite"),
                 )
             ),
         }
@@ -54,6 +58,11 @@ class BulkStatement:
     def _execute(self, session: Session, dialect: str, values: Mapping[str, Any]) -> Sequence[Any]:
         result = session.connection().execute(self._statements[dialect], dict(values))
         return result.all() if result.returns_rows else ()
+
+
+def of_dialect(parts: Mapping[str, Mapping[str, str]], dialect: str) -> dict[str, str]:
+    """Return the texts of one dialect."""
+    return {name: texts[dialect] for name, texts in parts.items()}
 
 
 def array_literal(values: Sequence[Any]) -> str:

@@ -1,5 +1,6 @@
 """The one way to a database: transactions that behave alike on SQLite and PostgreSQL."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from core.errors import ConfigurationError, Unavailable
+from core.query import Asked
 
 POOL_SIZE = 5
 POOL_TIMEOUT_SECONDS = 10
@@ -138,6 +140,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}").close()
+    # What PostgreSQL can do by itself.
+    connection.create_function("query_digest", 3, _digest_of_stored, deterministic=True)
+    connection.create_function("decode", 2, lambda text, _hex: bytes.fromhex(text), deterministic=True)
+
+
+def _digest_of_stored(canonical: str, sources: str | None, languages: str | None) -> bytes:
+    # Rows written before may have escapes in their JSON, which are not part of what is asked.
+    return Asked(canonical, *(json.loads(names) if names else None for names in (sources, languages))).digest
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Date, Float, ForeignKey, Index, Integer, MetaData, Text, text
+from sqlalchemy import Boolean, Date, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from core.store.types import Identifier, Json, Number, UtcDateTime, Xid
@@ -233,6 +233,15 @@ class Subscription(Base):
     updated_at: Mapped[datetime]
 
 
+class CompiledQuery(Base):
+    """The compiled form of what subscriptions ask, under the digest of that: a cache that may lack any."""
+
+    __tablename__ = "queries"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    compiled: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class SubscriptionChange(Base):
     """The revision log: which subscription changed (number 0: the aliases), in which transaction."""
 
@@ -256,6 +265,15 @@ class Alias(Base):
     meaning: Mapped[str]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class RevisionMark(Base):
+    """Where the revision log was at a time; what lies below the lowest mark may have been deleted."""
+
+    __tablename__ = "revision_marks"
+
+    position: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    noted_at: Mapped[datetime]
 
 
 class Delivery(Base):

@@ -1,6 +1,6 @@
 """Subscriptions: stored queries, and who gets what they match."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,16 +26,6 @@ class NewSubscription:
     sources: list[str] | None = None
     languages: list[str] | None = None
     updates: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """What the matching index needs of a subscription."""
-
-    number: int
-    canonical: str
-    sources: list[str] | None
-    languages: list[str] | None
 
 
 @dataclass(slots=True)
@@ -111,24 +101,6 @@ def remove(session: Session, subscription: Subscription) -> None:
     """Delete a subscription and log the change."""
     log_changes(session, [subscription.number])
     session.delete(subscription)
-
-
-def compiled(session: Session, numbers: Sequence[int]) -> dict[int, Compiled]:
-    """Return those of the given subscriptions that exist."""
-    found: dict[int, Compiled] = {}
-    for chunk in _chunks(numbers):
-        rows = session.execute(_COMPILED.where(Subscription.number.in_(chunk)))
-        found.update((row.number, Compiled(*row)) for row in rows)
-    return found
-
-
-def all_compiled(session: Session) -> Iterator[Compiled]:
-    """Yield every subscription, streamed."""
-    rows = session.execute(_COMPILED.execution_options(yield_per=LOOKUP_SIZE))
-    return (Compiled(*row) for row in rows)
-
-
-_COMPILED = select(Subscription.number, Subscription.canonical, Subscription.sources, Subscription.languages)
 
 
 _RECIPIENTS = BulkStatement(

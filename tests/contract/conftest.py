@@ -21,13 +21,19 @@ def migrated_store(
     opened = open_store(url)
     migrate(opened)
     yield opened
+    empty(opened)  # others share the database, and could not read this one's secrets
     opened.close()
 
 
 @pytest.fixture
 def store(migrated_store: Store) -> Store:
     """A migrated store with nothing in it."""
-    with migrated_store.write() as session:
+    empty(migrated_store)
+    return migrated_store
+
+
+def empty(store: Store) -> None:
+    """Delete every row."""
+    with store.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
-    return migrated_store

@@ -13,6 +13,7 @@ from core.store import aliases, revisions
 from core.store.aliases import Stored
 from core.store.engine import Store, open_store
 from core.store.models import Alias, SubscriptionChange
+from core.store.revisions import Position
 from core.store.schema import migrate
 from tests.contract.world import NOON
 
@@ -32,9 +33,9 @@ def present(store: Store) -> dict[str, str]:
         return aliases.present(session)
 
 
-def position(store: Store) -> int:
+def position(store: Store) -> Position:
     with store.read() as session:
-        return revisions.position(session)
+        return revisions.changes_since(session, None).position
 
 
 def times_logged(store: Store) -> int:
@@ -43,9 +44,9 @@ def times_logged(store: Store) -> int:
         return len(session.execute(which).all())
 
 
-def is_logged(store: Store, since: int) -> bool:
+def is_logged(store: Store, since: Position) -> bool:
     with store.read() as session:
-        return revisions.ALIASES in revisions.changed_since(session, since)
+        return revisions.ALIASES in (revisions.changes_since(session, since).numbers or ())
 
 
 def test_what_was_put_is_there_until_it_is_removed(store: Store) -> None:

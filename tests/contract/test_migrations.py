@@ -15,7 +15,8 @@ from sqlalchemy import Date, Integer, Text, column, insert, inspect, select, tab
 from sqlalchemy.orm import Session
 
 from core.errors import ConfigurationError
-from core.store import batches, claims, ledger
+from core.query import Asked
+from core.store import batches, claims, ledger, queries
 from core.store.batches import Due
 from core.store.engine import Store, open_store
 from core.store.models import Attempt, Base, Delivery
@@ -279,6 +280,49 @@ def test_what_is_under_way_is_due_again_for_the_first_version_when_one_goes_back
     assert "batches" not in tables(empty)
     assert migrate(empty)
     assert differences(empty) == []
+
+
+WHEN = "'2031-03-01T12:00:00.000000Z'"
+# What the second version wrote; filters that are absent are NULL or the JSON null.
+OLD_SUBSCRIPTIONS = [
+    f"INSERT INTO accounts (id, name, created_at) VALUES ('acc_1', 'readers', {WHEN})",
+    "INSERT INTO channels (id, account_id, kind, queue, target_hash, sealed, state, created_at, updated_at) "
+    f"VALUES ('ch_1', 'acc_1', 'webhook', 'webhook', 'x', 'x', 'active', {WHEN}, {WHEN})",
+    *(
+        "INSERT INTO subscriptions (id, account_id, channel_id, query, topic, canonical, sources, languages, "
+        "updates, created_at, updated_at) "
+        f"VALUES ('{id_}', 'acc_1', 'ch_1', 'x', false, 'rust', {sources}, 'null', false, {WHEN}, {WHEN})"
+        for id_, sources in (("sub_1", "NULL"), ("sub_2", "'null'"), ("sub_3", """'["\\u00fc"]'"""))
+    ),
+    "INSERT INTO subscription_changes (number) SELECT number FROM subscriptions",
+]
+
+
+def test_subscriptions_of_the_second_version_are_compiled_and_go_back(empty: Store) -> None:
+    move_to(empty, "0002")
+    with empty.write() as session:
+        for statement in OLD_SUBSCRIPTIONS:
+            session.connection().exec_driver_sql(statement)
+    assert migrate(empty)
+    assert differences(empty) == []
+    expected = [(Asked("rust").compiled(), 2), (Asked("rust", ["ü"]).compiled(), 1)]
+    assert sorted(loaded(empty)) == sorted(expected)
+    with empty.write() as session:
+        (asked,) = queries.lacking(session, None)
+        queries.keep(session, queries.compile_all(asked))
+    with empty.read() as session:
+        assert list(queries.lacking(session, None)) == []
+    assert sorted(loaded(empty)) == sorted(expected)
+
+    move_to(empty, "0002")
+    assert not {"queries", "revision_marks"} & tables(empty)
+    assert migrate(empty)
+    assert sorted(loaded(empty)) == sorted(expected)
+
+
+def loaded(store: Store) -> list[tuple[bytes, int]]:
+    with store.read() as session:
+        return [(group.code, len(group.numbers)) for group in queries.all_subscribers(session)]
 
 
 def test_an_empty_database_is_refused_with_what_to_do(empty: Store) -> None:

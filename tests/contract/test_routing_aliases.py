@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from core.errors import Unavailable
 from core.query.alias_rules import new_alias
-from core.store import aliases, revisions, subscriptions
+from core.store import aliases, queries, revisions
 from core.store.engine import Store, open_store
 from core.store.models import Alias
 from core.store.schema import migrate
@@ -155,7 +155,7 @@ def test_a_load_that_breaks_off_is_done_again(world: World, monkeypatch: pytest.
     assert news.told("pods") == ["pods"]
     news.put("k8s", "kubernetes")
     with monkeypatch.context() as broken:
-        broken.setattr(subscriptions, "all_compiled", break_off)
+        broken.setattr(queries, "all_subscribers", break_off)
         with pytest.raises(Unavailable):
             news.told("k8s")
     assert news.told("k8s pods") == ["kubernetes", "pods"]

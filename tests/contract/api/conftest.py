@@ -52,6 +52,21 @@ class RecordingPublisher:
         """Nothing is held."""
 
 
+class CountingAnnouncer:
+    """Counts announcements, in none of which a transaction may be open."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.count = 0
+
+    def announce(self) -> None:
+        with self._store.write():
+            self.count += 1
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class ScriptedTester:
     """A channel tester's place: keeps what was tested, and answers with `result`."""
 
@@ -111,6 +126,7 @@ class Api:
     store: Store
     clock: ManualClock
     publisher: RecordingPublisher
+    announcer: CountingAnnouncer
     tester: ScriptedTester = field(default_factory=ScriptedTester)
     failing: set[str] = field(default_factory=set)
 
@@ -145,7 +161,7 @@ class Api:
 def api(store: Store) -> Api:
     """The API on a fresh database."""
     clock, publisher = ManualClock(START), RecordingPublisher()
-    made = Api(Flask("none"), store, clock, publisher)
+    made = Api(Flask("none"), store, clock, publisher, CountingAnnouncer(store))
     services = Services(
         store=store,
         clock=clock,
@@ -155,6 +171,7 @@ def api(store: Store) -> Api:
         source_kinds=discover(fetcher.sources, "KIND"),
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
         publisher=publisher,
+        announcer=made.announcer,
         readiness={name: partial(made.check, name) for name in ("database", "broker")},
         public_url="http://127.0.0.1",
         version="1",

@@ -31,7 +31,7 @@ def declared() -> list[tuple[str, dict[str, Any]]]:
 def test_everything_is_durable_and_bound_after_it_exists() -> None:
     calls = declared()
     assert all(arguments["durable"] for kind, arguments in calls if kind != "binding")
-    assert [kind for kind, _ in calls] == ["exchange", "queue", "queue", "binding"]
+    assert [kind for kind, _ in calls] == ["exchange", "exchange", "queue", "queue", "binding"]
     assert calls[-1][1] == {"queue": "clarion.router", "exchange": "clarion.articles", "routing_key": ""}
 
 
