@@ -19,6 +19,14 @@ def options(description: str | None, **sizes: float) -> argparse.ArgumentParser:
     return parser
 
 
+def sizes(text: str) -> list[int]:
+    """Return the sizes of an option that may have several, in order."""
+    return sorted({int(part) for part in text.split(",")})
+
+
 def report(bench: str, given: argparse.Namespace, figures: dict[str, Any]) -> None:
     """Print one line: which benchmark, on how many cores, with which options, and what it found."""
-    print(json.dumps({"bench": bench, "cores": os.cpu_count(), **vars(given), **figures}), flush=True)
+    print(
+        json.dumps({"bench": bench, "cores": os.cpu_count(), **vars(given), **figures}, default=str),
+        flush=True,
+    )

@@ -14,7 +14,7 @@ from argparse import Namespace
 from itertools import pairwise
 from typing import Any
 
-from bench.command import options, report
+from bench.command import options, report, sizes
 from bench.installation import Installation, Round, cpu_microseconds, installation, shared_servers
 from bench.population import Articles
 from bench.sink_process import SinkProcess
@@ -67,14 +67,10 @@ def _spread(values: list[float]) -> float:
     return round(max(values) / min(values) - 1, 3)
 
 
-def _sizes(text: str) -> list[int]:
-    return sorted({int(part) for part in text.split(",")})
-
-
 def main() -> None:
     """Run and print."""
     parser = options(__doc__, rounds=3, least=20_000)
-    parser.add_argument("--sizes", type=_sizes, default=[1_000, 10_000, 100_000], help="comma-separated")
+    parser.add_argument("--sizes", type=sizes, default=[1_000, 10_000, 100_000], help="comma-separated")
     given = parser.parse_args()
     report("growth", given, run(given))
 
