@@ -1,6 +1,6 @@
 """What a query would have found: the latest articles judged, and how often it matches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.queries import document_of_text
 from core.query import Aliases, Node, Term, terms
 from core.store import listings
+from core.store.also_in import names_elsewhere
 from core.store.listings import ArticleRow, ArticleText
 
 LOOKED_AT = 2_000
@@ -40,15 +41,18 @@ def preview(
 ) -> Preview:
     """Judge the 2,000 latest articles that an account sees, and return the newest `limit` that match."""
     texts = listings.latest_texts(session, account_id, LOOKED_AT)
+    elsewhere = names_elsewhere(session, [text.id for text in texts])
     expanded = aliases.expand(query)
-    matching = [text for text in texts if expanded.matches(document_of_text(text))]
+    matching = [
+        text for text in texts if expanded.matches(document_of_text(text, elsewhere.get(text.id, ())))
+    ]
     since = min((text.first_routed_at for text in texts), default=None)
     return Preview(
         looked_at=len(texts),
         since=since,
         matched=len(matching),
         per_day=None if since is None else per_day(matching, since, now),
-        matches=list(_matches(session, query, aliases, matching[:limit])),
+        matches=list(_matches(session, query, aliases, matching[:limit], elsewhere)),
     )
 
 
@@ -66,10 +70,14 @@ def per_day(matching: Sequence[ArticleText], since: datetime, now: datetime) -> 
 
 
 def _matches(
-    session: Session, query: Node, aliases: Aliases, shown: Sequence[ArticleText]
+    session: Session,
+    query: Node,
+    aliases: Aliases,
+    shown: Sequence[ArticleText],
+    elsewhere: Mapping[str, Sequence[str]],
 ) -> Iterable[Match]:
     rows = listings.articles_with(session, [(text.id, text.version) for text in shown])
     for text in shown:
-        found = terms(query, document_of_text(text), aliases)
+        found = terms(query, document_of_text(text, elsewhere.get(text.id, ())), aliases)
         if found is not None and text.id in rows:
             yield Match(rows[text.id], found)

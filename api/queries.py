@@ -1,5 +1,6 @@
 """Queries and topics as clients write them, compiled for the store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.problems import invalid_query
@@ -41,15 +42,15 @@ def parse_filter(query: str, field: str) -> Node:
         raise invalid_query(error, field) from error
 
 
-def document_of(article: Article, version: ArticleVersion) -> Document:
-    """Return an article as queries see it."""
-    keys = _source_keys(article.source_id, article.source_name)
+def document_of(article: Article, version: ArticleVersion, elsewhere: Iterable[str] = ()) -> Document:
+    """Return an article as queries see it; `elsewhere` is what other sources that have it are called."""
+    keys = _source_keys(article.source_id, article.source_name, *elsewhere)
     return Document(version.title, version.summary, keys, version.language, version.categories)
 
 
-def document_of_text(text: ArticleText) -> Document:
-    """Return the text of an article as queries see it."""
-    keys = _source_keys(text.source_id, text.source_name)
+def document_of_text(text: ArticleText, elsewhere: Iterable[str] = ()) -> Document:
+    """Return the text of an article as queries see it; `elsewhere` as in `document_of`."""
+    keys = _source_keys(text.source_id, text.source_name, *elsewhere)
     return Document(text.title, text.summary, keys, text.language, text.categories)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from api.queries import document_of
 from core.query import Aliases, Document, Stretch, Term, limited, marked, parse, terms
 from core.store import listings, subscriptions
+from core.store.also_in import names_elsewhere
 from core.store.models import Delivery, Subscription
 
 
@@ -31,7 +32,8 @@ def delivery_reasons(session: Session, delivery: Delivery, aliases: Aliases) -> 
     if delivery.article_id not in known:
         return None
     article, version = known[delivery.article_id]
-    document = document_of(article, version)
+    elsewhere = names_elsewhere(session, [article.id])
+    document = document_of(article, version, elsewhere.get(article.id, ()))
     ids = [id_ for id_, _query in delivery.matched]
     present = subscriptions.by_id(session, delivery.account_id, ids)
     found = {id_: _terms_of(subscription, document, aliases) for id_, subscription in present.items()}

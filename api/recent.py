@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from api.queries import document_of
 from core.query import Node
 from core.store import aliases, listings
+from core.store.also_in import names_elsewhere
 from core.store.listings import ArticleRow, Page
 
 CHUNK = 200
@@ -30,8 +31,9 @@ def search(
     found: list[ArticleRow] = []
     for _ in range(LOOKED_AT // CHUNK):
         page = listings.articles(session, account_id, source, since, before, CHUNK)
+        elsewhere = names_elsewhere(session, [article.id for article, _ in page.rows])
         for article, version in page.rows:
-            if not asked.matches(document_of(article, version)):
+            if not asked.matches(document_of(article, version, elsewhere.get(article.id, ()))):
                 continue
             found.append((article, version))
             if len(found) == limit:

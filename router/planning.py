@@ -1,6 +1,6 @@
 """Who is told of an article: decided from what matched and what was told before."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.store.ledger import NewDelivery
@@ -28,11 +28,43 @@ def by_channel(recipients: Iterable[Recipient]) -> dict[str, list[Recipient]]:
     return groups
 
 
-def plan(groups: Mapping[str, Sequence[Recipient]], told: Mapping[str, int], version: int) -> Plan:
+def asking_once(groups: Mapping[str, Sequence[Recipient]], told: Mapping[str, int]) -> list[str]:
+    """Return the channels whose being told depends on what else of the story they were told."""
+    return [
+        channel_id
+        for channel_id, matched in groups.items()
+        if channel_id not in told and any(recipient.once_per_story for recipient in matched)
+    ]
+
+
+def without_repeated_stories(
+    groups: Mapping[str, Sequence[Recipient]], told: Mapping[str, int], story_told: Collection[str]
+) -> dict[str, Sequence[Recipient]]:
+    """Leave out subscriptions that want a story once, where another article of it was told to their channel.
+
+    What a channel was told of this very article is followed all the same.
+    """
+    wanted = {
+        channel_id: [one for one in matched if not one.once_per_story]
+        if channel_id in story_told and channel_id not in told
+        else matched
+        for channel_id, matched in groups.items()
+    }
+    return {channel_id: matched for channel_id, matched in wanted.items() if matched}
+
+
+def plan(
+    groups: Mapping[str, Sequence[Recipient]],
+    told: Mapping[str, int],
+    version: int,
+    *,
+    only_untold: bool = False,
+) -> Plan:
     """Decide the deliveries of one version of an article.
 
     `told` holds the newest version that each channel has a row for. A channel without a row gets one; a
-    channel with one gets a newer version only where a matching subscription asked for updates.
+    channel with one gets a newer version only where a matching subscription asked for updates, and none with
+    `only_untold`.
     """
     deliveries: list[NewDelivery] = []
     superseded: list[str] = []
@@ -42,7 +74,7 @@ def plan(groups: Mapping[str, Sequence[Recipient]], told: Mapping[str, int], ver
         before = told.get(channel_id)
         if before is None:
             deliveries.append(_delivery(matched, PUBLISHED))
-        elif before < version and any(recipient.updates for recipient in matched):
+        elif not only_untold and before < version and any(recipient.updates for recipient in matched):
             deliveries.append(_delivery(matched, UPDATED))
             superseded.append(channel_id)
     return Plan(deliveries, superseded)

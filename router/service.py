@@ -1,7 +1,9 @@
 """The router: from an article message to committed rows in the ledger, then to task messages."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 
@@ -10,20 +12,31 @@ from core.clock import Clock
 from core.dispatch import Dispatcher
 from core.errors import Unavailable
 from core.message import ArticleMessage, decode
-from core.store import articles, ledger
+from core.store import articles, ledger, placing, stories
 from core.store import subscriptions as stored
 from core.store.articles import Origin
 from core.store.batches import Batch
 from core.store.engine import Store
-from core.store.models import Article
+from core.store.models import Article, ArticleVersion
 from core.store.partitions import ensure_partition
+from core.store.placing import Place
 from core.store.subscriptions import Recipient
-from router.planning import by_channel, plan
+from router.planning import asking_once, by_channel, plan, without_repeated_stories
+from router.readings import Reading, of_appearance, of_version
 from router.subscriptions_index import SubscriptionsIndex
 
 CHANNELS_PER_COMMIT = 2_000
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Routing:
+    """A version that is to be routed: where it belongs, and what of it is matched."""
+
+    place: Place
+    version: int
+    readings: list[Reading]
 
 
 class Router:
@@ -59,54 +72,72 @@ class Router:
         with self._store.read() as session:
             self._index.catch_up(session)
             origin = articles.origin_of(session, message)
-        numbers = self._index.match(
-            message.title,
-            message.summary,
-            source=origin.keys,
-            language=message.language,
-            categories=message.categories,
-        )
-        article = self._admit(origin, message)
-        if article is not None:
-            self._fan_out(article, message.version, numbers)
+        routing = self._admit(origin, message)
+        if routing is not None:
+            self._fan_out(routing, self._matching(routing.readings))
 
-    def _admit(self, origin: Origin, message: ArticleMessage) -> Article | None:
-        """Store a new version; None for a repeat that is fully planned, or an older version."""
+    def _admit(self, origin: Origin, message: ArticleMessage) -> Routing | None:
+        """Store what is new; None for a repeat that is fully planned, or an older version."""
         now = self._clock.now()
         with self._store.write() as session:
-            article = articles.locked_article(session, origin, message, now)
-            if message.version <= article.planned_version or message.version < article.version:
+            place = placing.place(session, origin, message, now)
+            article, holder = place.article, place.holder
+            if message.version <= holder.planned_version or message.version < holder.version:
                 return None
+            if place.appearance is not None:
+                place.appearance.version = message.version
+                newest = session.get(ArticleVersion, (article.id, article.version))
+                return Routing(place, message.version, of_appearance(message, origin.keys, newest))
+            is_new = article.version == 0
             if message.version > article.version:
                 articles.store_version(session, article, message, now)
-            return article
+            others = [] if is_new else placing.other_sources(session, article.id)
+            return Routing(place, message.version, of_version(message, origin.keys, others))
 
-    def _fan_out(self, article: Article, version: int, numbers: list[int]) -> None:
+    def _matching(self, readings: Iterable[Reading]) -> list[int]:
+        found = (
+            self._index.match(
+                one.title,
+                one.summary,
+                source=one.source,
+                language=one.language,
+                categories=list(one.categories),
+            )
+            for one in readings
+        )
+        return list(dict.fromkeys(chain.from_iterable(found)))
+
+    def _fan_out(self, routing: Routing, numbers: list[int]) -> None:
+        article = routing.place.article
         self._ensure_day(article)
         with self._store.read() as session:
             groups = by_channel(stored.recipients(session, numbers, article.account_id))
         chunks = list(_chunks(groups, CHANNELS_PER_COMMIT)) or [{}]
         for index, chunk in enumerate(chunks):
-            batches = self._commit_chunk(article, version, chunk, last=index == len(chunks) - 1)
+            batches = self._commit_chunk(routing, chunk, last=index == len(chunks) - 1)
             if batches is None:
                 return
             self._dispatcher.enqueue(batches)
 
     def _commit_chunk(
-        self, article: Article, version: int, groups: dict[str, list[Recipient]], *, last: bool
+        self, routing: Routing, groups: dict[str, list[Recipient]], *, last: bool
     ) -> list[Batch] | None:
         """Write one chunk of a fan-out; None when a newer version has come meanwhile."""
-        now, day = self._clock.now(), article.article_day
+        now, article = self._clock.now(), routing.place.article
+        day, joins = article.article_day, routing.place.appearance is not None
         with self._store.write() as session:
-            if not articles.is_newest(session, article.id, version):
+            newest = articles.newest_version(session, article.id)
+            if newest is None or not (joins or newest == routing.version):
                 return None
             told = ledger.channels_told(session, article.id, day, list(groups))
-            planned = plan(groups, told, version)
+            story_told = stories.told(session, article, asking_once(groups, told))
+            wanted = without_repeated_stories(groups, told, story_told)
+            planned = plan(wanted, told, newest, only_untold=joins)
             rows = ledger.settled(session, planned.deliveries)
-            ledger.supersede(session, article.id, day, version, planned.superseded, now)
-            batches = ledger.make(session, article.id, version, day, rows, now)
+            ledger.supersede(session, article.id, day, newest, planned.superseded, now)
+            batches = ledger.make(session, article.id, newest, day, rows, now)
             if last:
-                articles.mark_planned(session, article.id, version)
+                placing.mark_planned(session, routing.place, routing.version)
         return batches
 
     def _ensure_day(self, article: Article) -> None:

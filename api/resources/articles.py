@@ -18,9 +18,10 @@ from api.queries import parse_filter
 from api.services import services
 from api.views import article_view, json_ready, timestamp
 from core.store import listings, pushed
-from core.store.articles import newest_versions
+from core.store.also_in import Elsewhere, also_in
+from core.store.articles import newest_versions, source_json
 from core.store.listings import ArticleRow, Page, articles_visible_to
-from core.store.models import Article, ArticleVersion
+from core.store.models import Appearance, Article, ArticleVersion, Entry
 
 blueprint = Blueprint("articles", __name__, url_prefix="/v1/articles")
 blueprint.before_request(authenticate)
@@ -79,17 +80,17 @@ def create() -> ResponseReturnValue:
 
 @blueprint.get("/<id:article_id>")
 def show(article_id: str) -> ResponseReturnValue:
-    """Show one article with its versions, newest first."""
+    """Show one article with its versions, newest first, and where else it is told."""
     with services().store.read() as session:
-        shown = _routed(session, article_id) or _announced(session, article_id)
+        shown = _routed(session, article_id) or _posted(session, article_id)
     if shown is None:
         raise not_found("article")
     return shown
 
 
 def _routed(session: Session, article_id: str) -> dict[str, Any] | None:
-    which = newest_versions().where(Article.id == article_id, articles_visible_to(caller().account_id))
-    row = session.execute(which).one_or_none()
+    visible = articles_visible_to(caller().account_id)
+    row = session.execute(newest_versions().where(Article.id == article_id, visible)).one_or_none()
     if row is None:
         return None
     versions = (
@@ -99,7 +100,28 @@ def _routed(session: Session, article_id: str) -> dict[str, Any] | None:
         .limit(MOST_VERSIONS)
     )
     found = session.execute(versions).scalars()
-    return article_view(row[0], row[1]) | {"versions": [_version_view(version) for version in found]}
+    return article_view(row[0], row[1]) | {
+        "also_in": [_elsewhere_view(place) for place in also_in(session, row[0], visible)],
+        "versions": [_version_view(version) for version in found],
+    }
+
+
+def _elsewhere_view(place: Elsewhere) -> dict[str, Any]:
+    return {
+        "uid": place.uid,
+        "source": source_json(place.source_id, place.source_name),
+        "url": place.url,
+        "first_seen_at": timestamp(place.first_seen_at),
+    }
+
+
+def _posted(session: Session, article_id: str) -> dict[str, Any] | None:
+    """Show an article under the uid that it was given before it was routed."""
+    entry = pushed.find(session, caller().account_id, article_id)
+    if entry is None:
+        return None
+    appearance = session.get(Appearance, (entry.source_id, entry.producer_id))
+    return _routed(session, appearance.article_id) if appearance is not None else _announced(entry)
 
 
 def _version_view(version: ArticleVersion) -> dict[str, Any]:
@@ -107,10 +129,9 @@ def _version_view(version: ArticleVersion) -> dict[str, Any]:
     return json_ready(fields | {"routed_at": version.routed_at})
 
 
-def _announced(session: Session, article_id: str) -> dict[str, Any] | None:
+def _announced(entry: Entry) -> dict[str, Any] | None:
     """Show an article that waits in the outbox, before the router has seen it."""
-    entry = pushed.find(session, caller().account_id, article_id)
-    if entry is None or entry.message is None:
+    if entry.message is None:
         return None
     version = {name: entry.message.get(name) for name in VERSION_FIELDS}
     return {
@@ -119,5 +140,6 @@ def _announced(session: Session, article_id: str) -> dict[str, Any] | None:
         **version,
         "source": entry.message.get("source"),
         "first_seen_at": timestamp(entry.first_seen_at),
+        "also_in": [],
         "versions": [version | {"routed_at": None}],
     }

@@ -36,6 +36,7 @@ class SubscriptionFields(Wanted):
     """What a subscription may say."""
 
     updates: bool = False
+    once_per_story: bool = False
     schedule: Annotated[None, BeforeValidator(_no_digests)] = None
 
 
@@ -128,6 +129,7 @@ def subscription_view(subscription: Subscription) -> dict[str, Any]:
         "sources": subscription.sources,
         "languages": subscription.languages,
         "updates": subscription.updates,
+        "once_per_story": subscription.once_per_story,
         "schedule": None,
         "created_at": timestamp(subscription.created_at),
         "updated_at": timestamp(subscription.updated_at),
@@ -142,6 +144,7 @@ def _new_subscription(compiled: CompiledQuery, wanted: NewSubscriptionInput) -> 
         sources=wanted.sources,
         languages=_tags(wanted.languages),
         updates=wanted.updates,
+        once_per_story=wanted.once_per_story,
     )
 
 
@@ -156,6 +159,7 @@ def _changed(
         sources=changes.sources if "sources" in given else subscription.sources,
         languages=_tags(changes.languages) if "languages" in given else subscription.languages,
         updates=changes.updates if "updates" in given else subscription.updates,
+        once_per_story=(changes.once_per_story if "once_per_story" in given else subscription.once_per_story),
     )
 
 

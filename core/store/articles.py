@@ -10,9 +10,11 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from core.errors import UnreadableMessage
+from core.headlines import story_of
 from core.ids import new_id
 from core.message import ArticleMessage
 from core.store.models import Article, ArticleVersion, Entry, Source
+from core.urls import host_of
 
 EXTERNAL = "external"
 OWN_SOURCE_PREFIX = "src_"
@@ -49,16 +51,20 @@ def origin_of(session: Session, message: ArticleMessage) -> Origin:
     return Origin(source.id, source.id, named or source.name, source.account_id)
 
 
-def locked_article(session: Session, origin: Origin, message: ArticleMessage, now: datetime) -> Article:
-    """Return the article's row, made if it is new, locked until the transaction ends."""
-    which = select(Article).where(Article.source_key == origin.source_key, Article.producer_id == message.id)
-    found = session.execute(which.with_for_update()).scalar_one_or_none()
-    if found is not None:
-        return found
+def by_identity(session: Session, origin: Origin, producer_id: str) -> Article | None:
+    """Return the article that a producer knows under an id, locked until the transaction ends."""
+    which = select(Article).where(Article.source_key == origin.source_key, Article.producer_id == producer_id)
+    return session.execute(which.with_for_update()).scalar_one_or_none()
+
+
+def insert(
+    session: Session, origin: Origin, message: ArticleMessage, page_key: str | None, now: datetime
+) -> None:
+    """Make an article's row, unless its identity or its page has one."""
     dialect = session.get_bind().dialect.name
-    insert = postgresql_insert(Article) if dialect == "postgresql" else sqlite_insert(Article)
-    session.execute(insert.values(_new_article(session, origin, message, now)).on_conflict_do_nothing())
-    return session.execute(which.with_for_update()).scalar_one()
+    statement = postgresql_insert(Article) if dialect == "postgresql" else sqlite_insert(Article)
+    values = _new_article(session, origin, message, now) | {"page_key": page_key}
+    session.execute(statement.values(values).on_conflict_do_nothing())
 
 
 def _new_article(session: Session, origin: Origin, message: ArticleMessage, now: datetime) -> dict[str, Any]:
@@ -75,6 +81,7 @@ def _new_article(session: Session, origin: Origin, message: ArticleMessage, now:
         "version": 0,
         "planned_version": 0,
         "article_day": now.date(),
+        "story": story_of(message.title, origin.source_name, host_of(message.url)),
         "first_routed_at": now,
         "updated_at": now,
     }
@@ -101,10 +108,10 @@ def store_version(session: Session, article: Article, message: ArticleMessage, n
     article.updated_at = now
 
 
-def is_newest(session: Session, article_id: str, version: int) -> bool:
-    """Tell whether no newer version came meanwhile, locking the row until the transaction ends."""
+def newest_version(session: Session, article_id: str) -> int | None:
+    """Return an article's newest version, None if it is gone; locks the row until the transaction ends."""
     newest = select(Article.version).where(Article.id == article_id).with_for_update()
-    return session.execute(newest).scalar_one_or_none() == version
+    return session.execute(newest).scalar_one_or_none()
 
 
 def mark_planned(session: Session, article_id: str, version: int) -> None:
@@ -126,7 +133,6 @@ def newest_versions() -> Select[Article, ArticleVersion]:
 
 def article_json(article: Article, version: ArticleVersion) -> dict[str, Any]:
     """Return an article as API, webhooks and pages show it; times stay `datetime`."""
-    named = article.source_id or article.source_name
     return {
         "id": article.producer_id,
         "uid": article.id,
@@ -134,7 +140,7 @@ def article_json(article: Article, version: ArticleVersion) -> dict[str, Any]:
         "title": version.title,
         "summary": version.summary,
         "url": version.url,
-        "source": {"id": article.source_id, "name": article.source_name} if named else None,
+        "source": source_json(article.source_id, article.source_name),
         "published_at": version.published_at,
         "language": version.language,
         "categories": version.categories,
@@ -142,3 +148,8 @@ def article_json(article: Article, version: ArticleVersion) -> dict[str, Any]:
         "image": version.image,
         "first_seen_at": article.first_routed_at,
     }
+
+
+def source_json(source_id: str | None, name: str | None) -> dict[str, Any] | None:
+    """Return a source as articles show it."""
+    return {"id": source_id, "name": name} if source_id or name else None

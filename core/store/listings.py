@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from core.store.also_in import from_source
 from core.store.articles import newest_versions
 from core.store.matched import matched_by
 from core.store.models import (
@@ -120,7 +121,7 @@ def articles(
     """Return articles that an account sees, with their newest version; `source` is an id or a name."""
     statement = newest_versions().where(articles_visible_to(account_id))
     if source is not None:
-        statement = statement.where(or_(Article.source_id == source, Article.source_name == source))
+        statement = statement.where(from_source(source))
     if since is not None:
         statement = statement.where(Article.first_routed_at >= since)
     rows, next_before = _page(session, statement, Article.id, before, limit)

@@ -3,7 +3,19 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Date, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, text
+from sqlalchemy import (
+    Boolean,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    false,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from core.store.types import Identifier, Json, Number, UtcDateTime, Xid
@@ -176,7 +188,23 @@ class Article(Base):
     """An article that was routed: its identity, and how far its newest version got."""
 
     __tablename__ = "articles"
-    __table_args__ = (Index(None, "source_key", "producer_id", unique=True),)
+    __table_args__ = (
+        Index(None, "source_key", "producer_id", unique=True),
+        Index(
+            "uq_articles_page_key",
+            "page_key",
+            unique=True,
+            sqlite_where=text("page_key IS NOT NULL"),
+            postgresql_where=text("page_key IS NOT NULL"),
+        ),
+        Index(
+            "ix_articles_story",
+            "story",
+            "first_routed_at",
+            sqlite_where=text("story IS NOT NULL"),
+            postgresql_where=text("story IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     source_key: Mapped[str] = mapped_column(Identifier)
@@ -187,8 +215,29 @@ class Article(Base):
     version: Mapped[int] = mapped_column(Number)
     planned_version: Mapped[int] = mapped_column(Number)
     article_day: Mapped[date] = mapped_column(Date)
+    page_key: Mapped[str | None] = mapped_column(Identifier)
+    page_shared: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    story: Mapped[str | None] = mapped_column(Identifier)
     first_routed_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
+
+
+class Appearance(Base):
+    """An item of another source that is the same page as an article, and how far its routing got."""
+
+    __tablename__ = "appearances"
+
+    source_key: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    producer_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    article_id: Mapped[str] = mapped_column(
+        Identifier, ForeignKey("articles.id", ondelete="CASCADE"), index=True
+    )
+    source_id: Mapped[str | None] = mapped_column(Identifier)
+    source_name: Mapped[str | None]
+    url: Mapped[str | None]
+    version: Mapped[int] = mapped_column(Number)
+    planned_version: Mapped[int] = mapped_column(Number)
+    first_seen_at: Mapped[datetime]
 
 
 class ArticleVersion(Base):
@@ -229,6 +278,7 @@ class Subscription(Base):
     sources: Mapped[list[str] | None]
     languages: Mapped[list[str] | None]
     updates: Mapped[bool]
+    once_per_story: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

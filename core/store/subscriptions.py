@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ class NewSubscription:
     sources: list[str] | None = None
     languages: list[str] | None = None
     updates: bool = False
+    once_per_story: bool = False
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Recipient:
     queue: str
     channel_state: ChannelState
     ordering: str = "any"
+    once_per_story: bool = False
 
 
 def add(
@@ -56,6 +59,7 @@ def add(
         sources=new.sources,
         languages=new.languages,
         updates=new.updates,
+        once_per_story=new.once_per_story,
         created_at=now,
         updated_at=now,
     )
@@ -69,7 +73,8 @@ def change(session: Session, subscription: Subscription, new: NewSubscription, n
     """Replace a subscription's query and filters and log the change."""
     subscription.query, subscription.canonical, subscription.topic = new.query, new.canonical, new.topic
     subscription.sources, subscription.languages = new.sources, new.languages
-    subscription.updates, subscription.updated_at = new.updates, now
+    subscription.updates, subscription.once_per_story = new.updates, new.once_per_story
+    subscription.updated_at = now
     log_changes(session, [subscription.number])
 
 
@@ -106,7 +111,7 @@ def remove(session: Session, subscription: Subscription) -> None:
 _RECIPIENTS = BulkStatement(
     """
     SELECT s.id, s.query, s.updates, s.account_id, s.channel_id, c.queue, c.state,
-        c.ordering
+        c.ordering, s.once_per_story
     FROM subscriptions AS s JOIN channels AS c ON c.id = s.channel_id
     WHERE s.number {among} AND (CAST(:owner AS text) IS NULL OR s.account_id = :owner)
     ORDER BY s.number
@@ -123,11 +128,22 @@ def recipients(session: Session, numbers: Sequence[int], owner: str | None) -> l
     found: list[Recipient] = []
     for chunk in _chunks(numbers):
         rows = _RECIPIENTS.run(session, [(number,) for number in chunk], owner=owner)
-        found.extend(
-            Recipient(row[0], row[1], bool(row[2]), row[3], row[4], row[5], ChannelState(row[6]), row[7])
-            for row in rows
-        )
+        found.extend(map(_recipient, rows))
     return found
+
+
+def _recipient(row: Any) -> Recipient:
+    return Recipient(
+        id=row[0],
+        query=row[1],
+        updates=bool(row[2]),
+        account_id=row[3],
+        channel_id=row[4],
+        queue=row[5],
+        channel_state=ChannelState(row[6]),
+        ordering=row[7],
+        once_per_story=bool(row[8]),
+    )
 
 
 _EXISTING = BulkStatement("SELECT id FROM subscriptions WHERE id {among}", {"id": "text"})
