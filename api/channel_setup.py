@@ -25,6 +25,7 @@ LOWEST_RATE, HIGHEST_RATE = 0.0001, 1_000  # a second
 
 RetrySeconds = Annotated[int, Field(ge=SHORTEST_RETRY, le=LONGEST_RETRY)]
 RetrySchedule = Annotated[list[RetrySeconds], Field(max_length=30)]
+CollapseSeconds = Annotated[float, Field(ge=1, le=3_600, allow_inf_nan=False)]
 RateLimit = Annotated[float, Field(ge=LOWEST_RATE, le=HIGHEST_RATE, allow_inf_nan=False)]
 
 
@@ -34,6 +35,7 @@ class SharedFields(Input):
     rate_limit: RateLimit | None = None
     retry_schedule: RetrySchedule | None = None
     ordering: Literal["any", "strict"] = "any"
+    collapse_seconds: CollapseSeconds | None = None
 
 
 class ChannelKindField(Input):
@@ -86,6 +88,9 @@ def read_shared(kind: ChannelKindPort, values: Mapping[str, Any], prefix: str = 
     shared = parse(SharedFields, given, prefix)
     if shared.ordering == "strict" and not getattr(kind, "orderable", False):
         raise invalid(f"{prefix}ordering", f"channels of the kind {kind.name} have no strict order")
+    if shared.collapse_seconds is not None and not hasattr(kind, "collapse_seconds"):
+        words = f"channels of the kind {kind.name} get each article by itself"
+        raise invalid(f"{prefix}collapse_seconds", words)
     return shared
 
 
@@ -126,15 +131,18 @@ def find_or_create(session: Session, services: Services, account_id: str, spec: 
 
 
 def _new_channel(spec: ChannelSpec) -> NewChannel:
+    # What is not given is as the kind has it, where it says, as chats do.
+    shared = {
+        name: value if name in spec.given else getattr(spec.kind, name, value)
+        for name, value in spec.shared.model_dump().items()
+    }
     return NewChannel(
         kind=spec.kind.name,
         queue=spec.kind.queue,
         target=spec.target,
         state=spec.kind.initial_state,
         config=spec.config,
-        rate_limit=spec.shared.rate_limit,
-        retry_schedule=spec.shared.retry_schedule,
-        ordering=spec.shared.ordering,
+        **shared,
     )
 
 
@@ -161,6 +169,7 @@ def channel_view(services: Services, channel: Channel) -> dict[str, Any]:
         "rate_limit": channel.rate_limit,
         "retry_schedule": channel.retry_schedule,
         "ordering": channel.ordering,
+        "collapse_seconds": channel.collapse_seconds,
         "failing_since": timestamp(channel.failing_since),
         "created_at": timestamp(channel.created_at),
         "updated_at": timestamp(channel.updated_at),

@@ -217,13 +217,13 @@ class Wiring:
     def _transports(self) -> Transports:
         smtp = self.settings.smtp_url
         return Transports(
-            http=guarded_session(self.egress, user_agent=self._user_agent, pool_maxsize=16),
             mail=mail_transport(smtp.get_secret_value()) if smtp else None,
             mail_from=self.settings.mail_from or "",
             templates=template_environment(),
             egress=self.egress,
             clock=self.clock,
             user_agent=self._user_agent,
+            public_url=self.settings.public_url,
         )
 
     @property

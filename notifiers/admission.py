@@ -3,16 +3,19 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from core.store import claims, turns
+from core.ids import new_id
+from core.store import claims, collapsed, turns
 from core.store.claims import Claimed, Finished
 from core.store.engine import Store
 from core.store.leases import database_now
 from core.store.models import Channel
+from core.store.subscriptions import existing
 from core.store.turns import STRICT
+from notifiers.collapsing import MOST_TOGETHER, Way, way_of
 from notifiers.finishing import put_back
 from notifiers.opened import ChannelRow
 from notifiers.pacing import LEAD, give_slots
@@ -20,10 +23,11 @@ from notifiers.pacing import LEAD, give_slots
 
 @dataclass(slots=True)
 class Admitted:
-    """A delivery that goes out: at once, or at its slot (monotonic seconds)."""
+    """A delivery that goes out, at once or at its slot (monotonic seconds), and what is told with it."""
 
     claimed: Claimed
     not_before: float | None = None
+    also: Sequence[Claimed] = ()
 
 
 def is_restricted(channel: ChannelRow) -> bool:
@@ -32,11 +36,12 @@ def is_restricted(channel: ChannelRow) -> bool:
 
 
 def admit(
-    store: Store, claim_id: str, rows: Sequence[Claimed], channels: Mapping[str, ChannelRow]
+    store: Store, claim_id: str, rows: Sequence[Claimed], channels: Mapping[str, ChannelRow], moment: datetime
 ) -> list[Admitted]:
     """Return what may go now or within two seconds, and put the rest back into the ledger.
 
-    Raises Unavailable while the database is away, and then nothing was decided.
+    Slots are in the database's time; windows of bursts are in that of `moment`, as due times are. Raises
+    Unavailable while the database is away, and then nothing was decided.
     """
     restricted = [row for row in rows if is_restricted(channels[row.channel_id])]
     if not restricted:
@@ -44,14 +49,19 @@ def admit(
     with store.write() as session:
         locked = turns.lock(session, (row.channel_id for row in restricted))
         now, started = database_now(session), time.monotonic()
+        by_id = {channel.id: channel for channel in locked}
         kept, back = _in_turn(session, claim_id, restricted, locked)
-        slots, later = _in_slots(claim_id, kept, {channel.id: channel for channel in locked}, now)
-        claims.finish(session, back + later, now)
-        if len(back) + len(later) == len(rows):
+        kept, waiting = _in_windows(claim_id, kept, by_id, moment)
+        slots, later = _in_slots(claim_id, kept, by_id, now)
+        put_away = back + waiting + later
+        claims.finish(session, put_away, now)
+        also = {row.id: _told_with(session, row, by_id.get(row.channel_id), moment) for row, _slot in slots}
+        if len(put_away) == len(rows):
             claims.end(session, [claim_id])
     free = [Admitted(row) for row in rows if not is_restricted(channels[row.channel_id])]
     return free + [
-        Admitted(row, None if slot is None else started + (slot - now).total_seconds()) for row, slot in slots
+        Admitted(row, None if slot is None else started + (slot - now).total_seconds(), also[row.id])
+        for row, slot in slots
     ]
 
 
@@ -67,6 +77,46 @@ def _in_turn(
         else:
             parked.append(put_back(row, claim_id, None))
     return kept, parked
+
+
+def _in_windows(
+    claim_id: str, rows: Sequence[Claimed], channels: Mapping[str, Channel], moment: datetime
+) -> tuple[list[Claimed], list[Finished]]:
+    """Part what may be told now from what waits for the end of a burst's window."""
+    kept, later = [], []
+    for row in rows:
+        channel = channels.get(row.channel_id)
+        if channel is not None and _way(row, channel, moment) is Way.LATER:
+            later.append(put_back(row, claim_id, channel.collapse_until))
+        else:
+            kept.append(row)
+    return kept, later
+
+
+def _told_with(
+    session: Session, row: Claimed, channel: Channel | None, moment: datetime
+) -> Sequence[Claimed]:
+    """Return what is told with a delivery; of a new message that is decided and written down here."""
+    if channel is None:
+        return ()
+    way = _way(row, channel, moment)
+    if way is Way.BY_ITSELF:
+        return ()
+    if way is not Way.AS_BEFORE:
+        collapsed.begin(session, row, new_id("msg"))
+        channel.collapse_until = moment + timedelta(seconds=channel.collapse_seconds or 0)
+    if way is Way.FIRST:
+        return ()
+    if way is Way.TOGETHER:
+        collapsed.join(session, row, MOST_TOGETHER - 1)
+    others = collapsed.others(session, row)
+    living = existing(session, {id_ for other in others for id_, _query in other.matched})
+    collapsed.leave_out(session, [other for other in others if not other.is_wanted(living)], moment)
+    return [other for other in others if other.is_wanted(living)]
+
+
+def _way(row: Claimed, channel: Channel, moment: datetime) -> Way:
+    return way_of(row, channel.collapse_seconds, channel.collapse_until, moment)
 
 
 def _in_slots(

@@ -29,12 +29,13 @@ from core.store.subscriptions import existing
 from notifiers import admission
 from notifiers.admission import Admitted
 from notifiers.channels.base import CONNECT_SECONDS, TRANSFER_SECONDS, ChannelKind, Pusher, Transports
+from notifiers.chat_items import MOST_SHOWN
 from notifiers.engine import Push, Pushed, PushEngine
 from notifiers.finishing import Claim, Ended, Finisher, Job
 from notifiers.lines import Bounds
-from notifiers.notice import Notice, article_bytes, json_ready, notice_of, webhook_body
+from notifiers.notice import Notice, article_bytes, json_ready, notice_of
 from notifiers.opened import ChannelRow, Opened, OpenedChannels, channel_rows
-from notifiers.outcome import Outcome, push_outcome
+from notifiers.outcome import Outcome
 from notifiers.pacing import LEAD
 
 log = structlog.get_logger()
@@ -185,7 +186,10 @@ class DeliveryService:
 
     def _begin(self, taken: Taken) -> None:
         try:
-            admitted = admission.admit(self._store, taken.claim.id, taken.rows, taken.channels)
+            admitted = admission.admit(
+                self._store, taken.claim.id, taken.rows, taken.channels, self._clock.now()
+            )
+            self._add_articles_of_company(taken, admitted)
         except Unavailable as error:
             log.warning("batch left to its claim's end", problem=str(error))
             return  # as nobody keeps the claim, it ends within a minute
@@ -195,7 +199,8 @@ class DeliveryService:
         for one in admitted:
             channel = taken.channels[one.claimed.channel_id]
             schedule = self._schedule if channel.retry_schedule is None else channel.retry_schedule
-            self._prepare(Job(one.claimed, taken.claim, channel, schedule), one, taken.articles, pushes)
+            job = Job(one.claimed, taken.claim, channel, schedule, has_company=bool(one.also))
+            self._prepare(job, one, taken.articles, pushes)
         self._engine.submit(pushes)
 
     def _prepare(
@@ -208,18 +213,39 @@ class DeliveryService:
         """Begin one delivery; what is wrong with it must cost the others of its batch nothing."""
         try:
             opened = self._opened.open(job.channel)
-            forms = articles[(job.claimed.article_id, job.claimed.version)]
-            notice = notice_of(job.claimed, forms.article)
+            notice = self._notice(one, articles)
             if opened.pusher is None:
                 self._pool.submit(self._send, job, opened, notice, one.not_before)
             else:
-                pushes.append(_push(job, opened.origin, opened.pusher, notice, forms, one.not_before))
+                body = opened.pusher.body(notice, self._transports.templates)
+                pushes.append(_push(job, opened.pusher, notice.id, body, one.not_before))
         except (UndecryptableSecret, ValueError) as error:
             log.error("a channel cannot be read", channel=job.channel.id, problem=str(error))
             self._ended(job, Outcome(Reason.MISCONFIGURED, excerpt=str(error)), self._clock.now())
         except Exception:
             log.exception("a delivery could not be prepared", delivery=job.claimed.id)
             self._ended(job, Outcome(Reason.INTERNAL), self._clock.now())
+
+    def _add_articles_of_company(self, taken: Taken, admitted: Sequence[Admitted]) -> None:
+        """Read the articles that messages tell besides the claimed ones, as far as they are shown."""
+        company = [other for one in admitted for other in one.also[: MOST_SHOWN - 1]]
+        if company:
+            with self._store.read() as session:
+                taken.articles.update(_articles(session, company))
+
+    def _notice(self, one: Admitted, articles: Mapping[tuple[str, int], ArticleForms]) -> Notice:
+        """Return what is told: the claimed article, with others where a burst was collapsed."""
+        claimed = one.claimed
+        forms = articles[(claimed.article_id, claimed.version)]
+        notice = notice_of(claimed, forms.article, forms.serialised)
+        if claimed.message_id is None:
+            return notice
+        known = [(other, articles.get((other.article_id, other.version))) for other in one.also]
+        notice.id, notice.link = claimed.message_id, self._transports.public_url
+        notice.also = [notice_of(other, other_forms.article) for other, other_forms in known if other_forms]
+        notice.also = notice.also[: MOST_SHOWN - 1]
+        notice.more = len(one.also) - len(notice.also)
+        return notice
 
     def _pushed(self, pushed: Sequence[Pushed[Job]]) -> None:
         """Take results from the engine's thread."""
@@ -243,23 +269,15 @@ class DeliveryService:
         self._finisher.put([Ended(job, outcome, started_at, duration_ms)])
 
 
-def _push(
-    job: Job,
-    origin: str,
-    pusher: Pusher,
-    notice: Notice,
-    forms: ArticleForms,
-    not_before: float | None,
-) -> Push[Job]:
+def _push(job: Job, pusher: Pusher, message_id: str, body: bytes, not_before: float | None) -> Push[Job]:
     suspect = job.claimed.attempts > 0 or job.channel.failing_since is not None
-    body = webhook_body(notice, forms.serialised)
-    return Push(notice.id, job.channel.id, origin, pusher, body, job, suspect, not_before)
+    return Push(message_id, job.channel.id, pusher.origin, pusher, body, job, suspect, not_before)
 
 
 def _ended(one: Pushed[Job]) -> Ended:
     if one.answer is None:
         return Ended(one.push.job, None, one.started_at, wait=one.wait)
-    outcome = push_outcome(one.answer, one.started_at)
+    outcome = one.push.pusher.outcome(one.answer, one.started_at)
     return Ended(one.push.job, outcome, one.started_at, one.duration_ms)
 
 
@@ -302,8 +320,7 @@ def _refusal(row: Claimed, channel: ChannelRow | None, living: set[str], claim_i
 
     if channel is None:
         return refused(DeliveryState.CANCELLED, Reason.CHANNEL_DELETED)
-    all_listed = row.matched_total == len(row.matched)
-    if all_listed and not any(id_ in living for id_, _query in row.matched):
+    if not row.is_wanted(living):
         return refused(DeliveryState.CANCELLED, Reason.UNSUBSCRIBED)
     if channel.state != ChannelState.ACTIVE:
         return refused(DeliveryState.HELD, None)

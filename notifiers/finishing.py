@@ -14,10 +14,11 @@ import structlog
 from core.clock import Clock
 from core.dispatch import Dispatcher
 from core.errors import Reason, Unavailable
-from core.store import batches, channel_health, claims, turns
+from core.store import batches, channel_health, claims, collapsed, pacing, turns
 from core.store.batches import Batch
 from core.store.channel_health import Tried
 from core.store.claims import Claimed, Finished
+from core.store.collapsed import Led
 from core.store.engine import Store
 from core.store.states import UNFINISHED, DeliveryState
 from core.store.turns import STRICT
@@ -43,12 +44,13 @@ class Claim:
 
 @dataclass(slots=True)
 class Job:
-    """A claimed delivery that is being sent."""
+    """A claimed delivery that is being sent; with `has_company` the message tells others too."""
 
     claimed: Claimed
     claim: Claim
     channel: ChannelRow
     schedule: Sequence[int]
+    has_company: bool = False
 
 
 @dataclass(slots=True)
@@ -177,10 +179,15 @@ class Finisher:
         results = [self._result(one, now) for one in ended]
         health = channel_health.worth_noting(_tried(ended), now, self._patience)
         moved = _strict_that_ended(ended, results)
+        throttled = _throttled(ended, now)
         with self._store.write() as session:
             # Channels are locked before deliveries, here as everywhere.
-            locked = turns.lock(session, [*moved, *(one.channel_id for one in health)])
-            claims.finish(session, results, now)
+            locked = turns.lock(session, [*moved, *throttled, *(one.channel_id for one in health)])
+            for channel in locked:
+                if channel.id in throttled:
+                    pacing.postpone(channel, throttled[channel.id])
+            written = claims.finish(session, results, now)
+            collapsed.follow(session, _led(ended, results, written), now)
             disabled = channel_health.note(session, locked, health, now, self._patience)
             promoted = batches.put(session, turns.call_next(session, moved, now), now) if moved else []
             claims.end(session, _complete(ended))
@@ -255,11 +262,11 @@ def put_back(
 
 def _tried(ended: Sequence[Ended]) -> list[Tried]:
     """Return what was tried, without the successes of channels that were well before."""
-    tried = ((one.job.channel, one.outcome.reason) for one in ended if one.outcome is not None)
+    tried = ((one.job.channel, one.outcome) for one in ended if one.outcome is not None)
     return [
-        Tried(channel.id, reason is None, reason, channel.failing_since)
-        for channel, reason in tried
-        if reason not in NOT_THE_RECEIVERS and (reason is not None or channel.failing_since)
+        Tried(channel.id, outcome.delivered, outcome.reason, channel.failing_since, outcome.said)
+        for channel, outcome in tried
+        if outcome.reason not in NOT_THE_RECEIVERS and (not outcome.delivered or channel.failing_since)
     ]
 
 
@@ -268,6 +275,28 @@ def _strict_that_ended(ended: Sequence[Ended], results: Sequence[Finished]) -> l
         one.job.channel.id
         for one, result in zip(ended, results, strict=True)
         if one.job.channel.ordering == STRICT and result.state not in UNFINISHED
+    ]
+
+
+def _throttled(ended: Sequence[Ended], now: datetime) -> dict[str, datetime]:
+    """Return until when channels with slots asked to be left alone: then nothing else may go there either."""
+    asked: dict[str, datetime] = {}
+    for one in ended:
+        channel = one.job.channel
+        if one.outcome is not None and one.outcome.wait is not None and channel.rate_limit is not None:
+            asked[channel.id] = max(asked.get(channel.id, now), now + one.outcome.wait)
+    return asked
+
+
+def _led(ended: Sequence[Ended], results: Sequence[Finished], written: set[str]) -> list[Led]:
+    """Return what was tried for others too; what was delivered holds for them even if its claim was lost."""
+    return [
+        Led(one.job.channel.id, one.job.claimed.message_id, result)
+        for one, result in zip(ended, results, strict=True)
+        if one.job.has_company
+        and one.job.claimed.message_id is not None
+        and result.started_at is not None
+        and (result.id in written or result.state is DeliveryState.DELIVERED)
     ]
 
 

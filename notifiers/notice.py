@@ -1,6 +1,7 @@
 """What a channel is told: one article, why it matched, and the JSON form that webhooks get."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,7 +21,11 @@ QUERY_LIMIT = 200
 
 @dataclass(slots=True)
 class Notice:
-    """One delivery's content; `article` is JSON-ready."""
+    """What one message tells; `article` is JSON-ready, `serialised` its JSON where that is known already.
+
+    Where a burst was collapsed, `also` are further articles that the same message tells, and `more` counts
+    those that are not even among them; they can be seen at `link`, if the installation has a public URL.
+    """
 
     id: str
     event: str
@@ -28,10 +33,14 @@ class Notice:
     article: dict[str, Any]
     subscriptions: list[list[str]]
     subscriptions_total: int
+    serialised: bytes | None = None
+    also: Sequence["Notice"] = ()
+    more: int = 0
+    link: str | None = None
 
 
-def notice_of(delivery: Claimed, article: dict[str, Any]) -> Notice:
-    """Combine a ledger row with its article, which is JSON-ready."""
+def notice_of(delivery: Claimed, article: dict[str, Any], serialised: bytes | None = None) -> Notice:
+    """Combine a ledger row with its article, which is JSON-ready, and that article's JSON."""
     return Notice(
         id=delivery.id,
         event=delivery.event,
@@ -39,6 +48,7 @@ def notice_of(delivery: Claimed, article: dict[str, Any]) -> Notice:
         article=article,
         subscriptions=delivery.matched,
         subscriptions_total=delivery.matched_total,
+        serialised=serialised,
     )
 
 
@@ -47,13 +57,12 @@ def json_ready(article: dict[str, Any]) -> dict[str, Any]:
     return {key: rfc3339(value) if isinstance(value, datetime) else value for key, value in article.items()}
 
 
-def webhook_body(notice: Notice, article: bytes | None = None) -> bytes:
+def webhook_body(notice: Notice) -> bytes:
     """Return the event as JSON under 20 kB, the same bytes for the same delivery.
 
-    `article` is the article's JSON where it is known already, as for all deliveries of one article. What does
-    not fit is shortened: first the summary, then queries, then lists of the article.
+    What does not fit is shortened: first the summary, then queries, then lists of the article.
     """
-    body = _encode(notice, article or article_bytes(notice.article), QUERY_LIMIT * 5)
+    body = _encode(notice, notice.serialised or article_bytes(notice.article), QUERY_LIMIT * 5)
     if len(body) < BODY_LIMIT:
         return body
     for summary_limit, query_limit, left_out in _SHORTER:

@@ -25,7 +25,7 @@ REASONS: Mapping[str, str] = {
     Reason.STATUS_3XX: "the receiver answered with a redirect (status 3xx), and redirects are not followed",
     Reason.STATUS_4XX: "the receiver did not accept the request (status 4xx)",
     Reason.STATUS_5XX: "the receiver answered with an error of its own (status 5xx)",
-    Reason.GONE: "the receiver answered that it is gone for good (status 410)",
+    Reason.GONE: "the receiver answered that it is gone for good",
     Reason.THROTTLED: "the receiver asked to be sent to later",
     Reason.TOO_LARGE: "the head of the receiver's answer was too long",
     Reason.REJECTED: "the mail server refused the mail for good",

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +27,7 @@ class ChannelRow:
     rate_limit: float | None
     retry_schedule: list[int] | None
     ordering: str
+    collapse_seconds: float | None
     failing_since: datetime | None
 
 
@@ -63,7 +63,6 @@ class Opened:
     config: Mapping[str, Any]
     pusher: Pusher | None
     sender: SendKind | None
-    origin: str
 
 
 class UnknownKind(ValueError):
@@ -93,6 +92,5 @@ class OpenedChannels:
             raise UnknownKind(f"channels of kind {row.kind} are not known")
         config = unseal_text(self._box, row.sealed)
         if not hasattr(kind, "open"):
-            return Opened(config, None, cast(SendKind, kind), "")
-        parts = urlsplit(config["url"])
-        return Opened(config, cast(PushKind, kind).open(config), None, f"{parts.scheme}://{parts.netloc}")
+            return Opened(config, None, cast(SendKind, kind))
+        return Opened(config, cast(PushKind, kind).open(config), None)

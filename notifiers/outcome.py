@@ -24,7 +24,7 @@ IMPATIENT_WAIT = timedelta(minutes=5)
 class Outcome:
     """What came back from one try; `reason` is None for success, `permanent` means: do not try again.
 
-    `wait` is how long the receiver asked to be left alone.
+    `wait` is how long the receiver asked to be left alone, `said` what a service names as the cause.
     """
 
     reason: Reason | None = None
@@ -32,6 +32,7 @@ class Outcome:
     excerpt: str | None = None
     permanent: bool = False
     wait: timedelta | None = None
+    said: str | None = None
 
     @property
     def delivered(self) -> bool:

@@ -15,8 +15,8 @@ from core.errors import Reason
 from core.ids import new_id
 from core.text import storable
 from notifiers.channels.base import ChannelKind, PushKind, SendKind, Transports
-from notifiers.notice import Notice, webhook_body
-from notifiers.outcome import EXCERPT_CHARACTERS, Outcome, http_outcome
+from notifiers.notice import Notice
+from notifiers.outcome import EXCERPT_CHARACTERS, Outcome
 
 log = structlog.get_logger()
 
@@ -75,23 +75,24 @@ class ChannelTester:
             pusher = kind.open(config)
         except ValueError as error:
             return Trial(Reason.MISCONFIGURED, detail=str(error))
-        request = pusher.request(notice.id, webhook_body(notice), notice.created_at)
+        body = pusher.body(notice, self.transports.templates)
+        request = pusher.request(notice.id, body, notice.created_at)
         try:
             with closing(self.transfer()) as transfer:
-                return _pushed(transfer.perform(request))
+                answer = transfer.perform(request)
         except BlockedUrl as error:
             return Trial(Reason.BLOCKED, detail=str(error))
+        return _pushed(answer, pusher.outcome(answer, notice.created_at))
 
     def _send(self, kind: SendKind, notice: Notice, config: Mapping[str, Any]) -> Trial:
         return _sent(kind.send(notice, config, self.transports))
 
 
-def _pushed(answer: PushAnswer) -> Trial:
-    reason = answer.reason
-    if reason is None:
-        reason = http_outcome(answer.status).reason if answer.status else Reason.PROTOCOL
-    excerpt = answer.excerpt.decode("utf-8", "replace")
-    return Trial(reason, answer.status, answer.detail or _words(reason, answer.status), _readable(excerpt))
+def _pushed(answer: PushAnswer, outcome: Outcome) -> Trial:
+    words = answer.detail or outcome.said or _words(outcome.reason, answer.status)
+    # What stands in for an answer that did not come is the detail already.
+    excerpt = _readable(outcome.excerpt or "") if answer.reason is None and answer.status else None
+    return Trial(outcome.reason, answer.status, words, excerpt)
 
 
 def _sent(outcome: Outcome) -> Trial:

@@ -94,6 +94,7 @@ def delivery_view(row: DeliveryRow) -> dict[str, Any]:
         "article_title": title,
         "version": delivery.version,
         "event": delivery.event,
+        "message_id": delivery.message_id,
         "state": delivery.state,
         "reason": delivery.reason,
         "attempts": delivery.attempts,

@@ -20,7 +20,7 @@ def channels(context: click.Context, data: Path, as_json: bool) -> None:
     if pass_options_on(context, data=data, as_json=as_json):
         return
     rows = connect(data).pages("/v1/channels", 10_000)
-    listed = [{**row, "target": row.get("url") or row.get("address")} for row in rows]
+    listed = [{**row, "target": row.get("url") or row.get("address") or row.get("chat_id")} for row in rows]
     show(listed, COLUMNS, as_json)
 
 

@@ -1,7 +1,8 @@
 """`clarion subscribe`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -9,11 +10,32 @@ from clarion.api_client import connect
 from clarion.commands.serving import data_option
 from core.errors import ClarionError
 
+# Kinds of channels that a URL is enough for.
+URLS = {
+    "webhook": "POST matches to this URL.",
+    "slack": "Post matches by this incoming webhook of Slack.",
+    "discord": "Post matches by this webhook of Discord.",
+    "teams": "Post matches by this workflow webhook of Microsoft Teams.",
+    "mattermost": "Post matches by this incoming webhook of Mattermost.",
+    "googlechat": "Post matches by this webhook of a Google Chat space.",
+    "ntfy": "Publish matches to this topic, as in https://ntfy.sh/my-news.",
+    "apprise": "Tell matches by this URL of Apprise, where that is installed.",
+}
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def _url_options(command: C) -> C:
+    for kind, words in reversed(URLS.items()):
+        command = click.option(f"--{kind}", metavar="URL", help=words)(command)
+    return command
+
 
 @click.command()
 @click.argument("query")
-@click.option("--webhook", metavar="URL", help="POST matches to this URL.")
-@click.option("--slack", metavar="URL", help="Not available in this version.")
+@_url_options
+@click.option("--telegram", metavar="CHAT_ID", help="Send matches to this chat of Telegram.")
+@click.option("--telegram-token", metavar="TOKEN", help="The bot's token, with --telegram.")
 @click.option("--email", metavar="ADDRESS", help="Mail matches to this address.")
 @click.option("--digest", type=click.Choice(["daily"]), help="Not available in this version.")
 @click.option("--at", metavar="HH:MM", help="With --digest.")
@@ -21,18 +43,19 @@ from core.errors import ClarionError
 @data_option
 def subscribe(
     query: str,
-    webhook: str | None,
-    slack: str | None,
+    telegram: str | None,
+    telegram_token: str | None,
     email: str | None,
     digest: str | None,
     at: str | None,
     timezone: str | None,
     data: Path,
+    **urls: str | None,
 ) -> None:
     """Tell a channel about every article that matches QUERY, as in `kubernetes -"job ad"`."""
-    if slack or digest or at or timezone:
-        raise ClarionError("Slack and digests are not available in this version: use --webhook or --email")
-    channel = _channel(webhook, email)
+    if digest or at or timezone:
+        raise ClarionError("digests are not available in this version: do without --digest, --at, --timezone")
+    channel = _channel(urls, telegram, telegram_token, email)
     made = connect(data).call("POST", "/v1/subscriptions", {"query": query, "channel": channel})
     click.echo(f"subscription  {made['id']}\nchannel       {made['channel_id']}  {made['channel']['state']}")
     if made["channel"].get("secret"):
@@ -44,7 +67,16 @@ def subscribe(
         )
 
 
-def _channel(webhook: str | None, email: str | None) -> dict[str, Any]:
-    if bool(webhook) == bool(email):
-        raise ClarionError("name one channel: --webhook URL or --email ADDRESS")
-    return {"kind": "webhook", "url": webhook} if webhook else {"kind": "email", "address": email}
+def _channel(
+    urls: Mapping[str, str | None], telegram: str | None, telegram_token: str | None, email: str | None
+) -> dict[str, Any]:
+    named: list[dict[str, Any]] = [{"kind": kind, "url": url} for kind, url in urls.items() if url]
+    if telegram:
+        named.append({"kind": "telegram", "chat_id": telegram, "token": telegram_token})
+    if email:
+        named.append({"kind": "email", "address": email})
+    if len(named) != 1:
+        raise ClarionError("name one channel, as with --webhook URL or --email ADDRESS")
+    if bool(telegram) != bool(telegram_token):
+        raise ClarionError("a chat of Telegram needs both: --telegram CHAT_ID and --telegram-token TOKEN")
+    return named[0]

@@ -11,7 +11,7 @@ from core.egress.redirects import Arrival, Hop, get_following_redirects
 from core.egress.resolving import Resolver, system_resolver
 from core.egress.session import GuardedSession, guarded_session
 from core.egress.transfers import Transfer
-from core.egress.urls import Target, check_url, check_url_now, spell_url
+from core.egress.urls import Target, check_url, check_url_now, origin_of, spell_url
 
 __all__ = [
     "Address",
@@ -36,6 +36,7 @@ __all__ = [
     "guarded_session",
     "is_permitted",
     "masked_url",
+    "origin_of",
     "parse_address",
     "read_capped",
     "refusal",

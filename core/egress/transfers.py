@@ -18,7 +18,7 @@ from core.egress.curl_failures import Failure, curl_failure
 from core.egress.errors import BlockedUrl
 from core.egress.exchange import PushAnswer, PushRequest
 from core.egress.policy import EgressPolicy
-from core.egress.urls import Target, check_url
+from core.egress.urls import Target, check_url, origin_of
 from core.errors import Reason
 
 BODY_BYTES = 64 * 1024
@@ -82,7 +82,7 @@ class Transfer:
         url = request.url
         # What is more than host and port is the same for no two channels, and `spell_url` has spelled it.
         plain = url.isascii() and url.isprintable() and " " not in url
-        self._target = self._check("/".join(url.split("/", 3)[:3]) if plain else url)
+        self._target = self._check(origin_of(url) if plain else url)
         self._cut = self._opened = False
         self._shortage = self._asked_to_wait = None
         self._body.clear()

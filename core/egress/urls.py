@@ -55,6 +55,11 @@ def spell_url(url: str) -> str:
     return _read(url).url
 
 
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL that is spelled as `spell_url` does."""
+    return "/".join(url.split("/", 3)[:3])
+
+
 def check_url_now(url: str, policy: EgressPolicy, resolver: Resolver = system_resolver) -> Target:
     """Judge `url` as `check_url` does, and then every address that its name has at present.
 

@@ -16,12 +16,16 @@ from core.store.states import ChannelState, DeliveryState
 
 @dataclass(slots=True)
 class Tried:
-    """What a channel's tries of a moment came to; `failing_since` is what was known of it before."""
+    """What a channel's tries of a moment came to; `failing_since` is what was known of it before.
+
+    `said` is what a service named as the cause.
+    """
 
     channel_id: str
     delivered: bool
     reason: Reason | None
     failing_since: datetime | None
+    said: str | None = None
 
 
 def worth_noting(tried: Iterable[Tried], now: datetime, patience: timedelta) -> list[Tried]:
@@ -61,7 +65,7 @@ def note(
         if one.delivered:
             channel.failing_since = None
         elif one.reason is Reason.GONE:
-            disabled += _disable(session, channel, Reason.GONE, now)
+            disabled += _disable(session, channel, Reason.GONE, now, one.said)
         elif _only_failed(session, channel, now - patience):
             disabled += _disable(session, channel, Reason.FAILING, now)
         elif channel.failing_since is None:
@@ -85,20 +89,22 @@ def _only_failed(session: Session, channel: Channel, since: datetime) -> bool:
     return False
 
 
-def _disable(session: Session, channel: Channel, reason: Reason, now: datetime) -> list[Channel]:
+def _disable(
+    session: Session, channel: Channel, reason: Reason, now: datetime, said: str | None = None
+) -> list[Channel]:
     if channel.state != ChannelState.ACTIVE:
         return []
     if reason is Reason.GONE:
         ledger.cancel_channel(session, channel.id, reason, now)
     channels.set_state(session, channel, ChannelState.DISABLED, reason.value, now)
-    words = _WORDS[reason].format(kind=channel.kind, id=channel.id)
+    words = _SAID if said else _WORDS[reason]
     notices.record(
         session,
         account_id=channel.account_id,
         channel_id=channel.id,
         kind=NoticeKind.CHANNEL_DISABLED,
         reason=reason,
-        text=words,
+        text=words.format(kind=channel.kind, id=channel.id, said=said),
         now=now,
     )
     return [channel]
@@ -110,3 +116,7 @@ _WORDS = {
     Reason.FAILING: "The {kind} channel {id} has only failed for days: it is disabled, and what "
     "matches is held.",
 }
+_SAID = (
+    "The service behind the {kind} channel {id} takes nothing for it any more (it says: {said}): the channel "
+    "is disabled, and what was pending for it is cancelled."
+)

@@ -33,6 +33,7 @@ class NewChannel:
     rate_limit: float | None = None
     retry_schedule: list[int] | None = None
     ordering: str = "any"
+    collapse_seconds: float | None = None
 
 
 def target_hash(kind: str, target: str) -> str:
@@ -86,6 +87,7 @@ def add(session: Session, box: SecretBox, account_id: str, new: NewChannel, now:
         rate_limit=new.rate_limit,
         retry_schedule=new.retry_schedule,
         ordering=new.ordering,
+        collapse_seconds=new.collapse_seconds,
         created_at=now,
         updated_at=now,
     )

@@ -5,7 +5,7 @@ fits, so what a worker finishes after its claim was given to another is dropped.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -42,6 +42,11 @@ class Claimed:
     slot_at: datetime | None
     sequence: int | None
     created_at: datetime
+    message_id: str | None = None
+
+    def is_wanted(self, living: Container[str]) -> bool:
+        """Tell whether one of its subscriptions is among the living ones, as far as all of them are known."""
+        return self.matched_total > len(self.matched) or any(id_ in living for id_, _query in self.matched)
 
 
 @dataclass(slots=True)
@@ -213,6 +218,13 @@ def finish(session: Session, results: Sequence[Finished], now: datetime) -> set[
             _NOTE_ATTEMPTS.run(session, attempts, day=day)
         kept |= written
     return kept
+
+
+def note_attempts(session: Session, tried: Sequence[tuple[str, date, int]], result: Finished) -> None:
+    """Note for deliveries, each with its day and the attempt's number, the attempt that `result` tells of."""
+    for day in {day for _id, day, _number in tried}:
+        rows = [(id_, number, *_attempt(result)[2:]) for id_, of, number in tried if of == day]
+        _NOTE_ATTEMPTS.run(session, rows, day=day)
 
 
 def _write(session: Session, results: Sequence[Finished], day: date, now: datetime) -> set[str]:

@@ -146,6 +146,13 @@ def cancel_channel(session: Session, channel_id: str, reason: Reason, now: datet
     _cancel(session, Delivery.channel_id == channel_id, reason, now)
 
 
+def cancel_deliveries(
+    session: Session, deliveries: Sequence[tuple[str, date]], reason: Reason, now: datetime
+) -> None:
+    """Cancel those of the given deliveries, each with its day, that are unfinished."""
+    _cancel(session, tuple_(Delivery.id, Delivery.article_day).in_(deliveries), reason, now)
+
+
 def _cancel(session: Session, which: ColumnElement[bool], reason: Reason, now: datetime) -> None:
     session.execute(
         update(Delivery)

@@ -89,6 +89,8 @@ class Channel(Base):
     ordering: Mapped[str] = mapped_column(default="any", server_default="any")
     last_sequence: Mapped[int] = mapped_column(Number, default=0, server_default="0")
     next_slot_at: Mapped[datetime | None]
+    collapse_seconds: Mapped[float | None] = mapped_column(Float)
+    collapse_until: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -376,6 +378,7 @@ class Delivery(Base):
     enqueue_after: Mapped[datetime | None]
     slot_at: Mapped[datetime | None]
     sequence: Mapped[int | None] = mapped_column(Number)
+    message_id: Mapped[str | None] = mapped_column(Identifier)
     claim_id: Mapped[str | None] = mapped_column(Identifier)
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]

@@ -24,6 +24,11 @@ def forget_slots(session: Session, channel: Channel, now: datetime) -> None:
     )
 
 
+def postpone(channel: Channel, until: datetime) -> None:
+    """Give no slot before a time, as its receiver asked; the channel must be locked."""
+    channel.next_slot_at = max(channel.next_slot_at or until, until)
+
+
 def leave_line(session: Session, channel: Channel, now: datetime) -> None:
     """Let deliveries go that waited for their turn, of a channel whose order counts no more.
 
@@ -39,4 +44,4 @@ def leave_line(session: Session, channel: Channel, now: datetime) -> None:
         in_line.where(Delivery.state == DeliveryState.PENDING, may_go).values(due_at=now, enqueue_after=now)
     )
     waiting = Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD))
-    session.execute(in_line.where(waiting).values(sequence=None))
+    session.execute(in_line.where(waiting).values(sequence=None, message_id=None))

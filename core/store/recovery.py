@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import Reason
-from core.store import channels
+from core.store import channels, collapsed, turns
 from core.store.models import Channel, Delivery
 from core.store.states import ChannelState, DeliveryState
 
@@ -42,7 +42,7 @@ def recover_channel(session: Session, channel: Channel, since: datetime, now: da
     """Revive what has failed, or was cancelled by a 410, since a time; return how many deliveries.
 
     The channel must be locked. A disabled one is made active; where it is not sent to for another cause, what
-    is revived is held.
+    is revived is held. Where bursts collapse, it goes to the end of the line, so that it is no flood.
     """
     if channel.state == ChannelState.DISABLED:
         channels.set_state(session, channel, ChannelState.ACTIVE, None, now)
@@ -62,7 +62,10 @@ def _revive_missed(session: Session, channel: Channel, since: datetime, now: dat
             .returning(Delivery.id)
             .execution_options(synchronize_session=False)
         )
-        revived += len(changed.all())
+        ids = sorted(changed.scalars())
+        if collapsed.collapses(channel):
+            turns.line_up(session, channel, ids)
+        revived += len(ids)
         after = last
     return revived
 
@@ -93,6 +96,7 @@ def _revived(channel: Channel, now: datetime) -> dict[str, Any]:
         "enqueue_after": now if sent_to else None,
         "slot_at": None,
         "sequence": None,
+        "message_id": None,
         "claim_id": None,
         "finished_at": None,
     }

@@ -12,6 +12,7 @@ from sqlalchemy import and_, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core.store.batches import Due
+from core.store.bulk import BulkStatement
 from core.store.models import Channel, Delivery
 from core.store.states import DeliveryState
 
@@ -35,6 +36,27 @@ def numbers(session: Session, channel_ids: Sequence[str]) -> dict[str, int]:
         taken[channel.id] = channel.last_sequence
     session.flush()
     return taken
+
+
+_LINE_UP = BulkStatement(
+    """
+    UPDATE deliveries
+    SET sequence = r.sequence, enqueue_after = NULL,
+        due_at = CASE WHEN deliveries.state = 'pending' THEN NULL ELSE deliveries.due_at END
+    FROM {rows}
+    WHERE deliveries.id = r.id AND deliveries.channel_id = :channel_id
+    """,
+    {"id": "text", "sequence": "bigint"},
+)
+
+
+def line_up(session: Session, channel: Channel, delivery_ids: Sequence[str]) -> None:
+    """Put deliveries that are in no line at the end of their channel's, which must be locked."""
+    places = [(id_, channel.last_sequence + place) for place, id_ in enumerate(delivery_ids, start=1)]
+    if places:
+        _LINE_UP.run(session, places, channel_id=channel.id)
+    channel.last_sequence += len(places)
+    session.flush()
 
 
 def heads(session: Session, channel_ids: Iterable[str]) -> dict[str, int]:

@@ -7,33 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
-import requests
 from jinja2 import Environment
 from pydantic import BaseModel
 
 from core.clock import Clock
 from core.egress import EgressPolicy
-from core.egress.exchange import PushRequest
+from core.egress.exchange import PushAnswer, PushRequest
 from core.store.states import ChannelState
 from notifiers.notice import Notice
 from notifiers.outcome import Outcome
 
 CONNECT_SECONDS = 5.0
 TRANSFER_SECONDS = 15.0
-RESPONSE_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Transports:
     """The ways out of this process, and what rendering needs."""
 
-    http: requests.Session
     mail: Callable[[], AbstractContextManager[smtplib.SMTP]] | None
     mail_from: str
     templates: Environment
     egress: EgressPolicy
     clock: Clock
     user_agent: str = "Clarion"
+    public_url: str | None = None
 
 
 class ChannelKind(Protocol):
@@ -57,8 +55,18 @@ class ChannelKind(Protocol):
 class Pusher(Protocol):
     """A channel opened for pushing: its configuration read once, so that each request is made quickly."""
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that it is pushed to."""
+
+    def body(self, notice: Notice, templates: Environment) -> bytes:
+        """Return what is pushed of a notice, the same bytes on every try."""
+
     def request(self, message_id: str, body: bytes, now: datetime) -> PushRequest:
         """Return the request of one message, signed as of `now`."""
+
+    def outcome(self, answer: PushAnswer, now: datetime) -> Outcome:
+        """Say how a push ended."""
 
 
 class PushKind(ChannelKind, Protocol):

@@ -5,14 +5,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
+from jinja2 import Environment
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.egress import BlockedUrl, EgressPolicy, check_url_now, spell_url
-from core.egress.exchange import PushRequest
+from core.egress import BlockedUrl, EgressPolicy, check_url_now, origin_of, spell_url
+from core.egress.exchange import PushAnswer, PushRequest
 from core.errors import FieldError
 from core.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, SigningKey, sign
 from core.store.states import ChannelState
 from notifiers import webhook_keys
+from notifiers.notice import Notice, webhook_body
+from notifiers.outcome import Outcome, push_outcome
 from notifiers.webhook_keys import SYMMETRIC, Scheme
 
 OWNED_HEADERS = frozenset(
@@ -58,6 +61,15 @@ class WebhookPusher:
         self, url: str, headers: Sequence[str], keys: Sequence[tuple[SigningKey, datetime | None]]
     ) -> None:
         self._url, self._headers, self._keys = url, headers, keys
+        self.origin = origin_of(url)
+
+    def body(self, notice: Notice, _templates: Environment) -> bytes:
+        """Return the event of a notice."""
+        return webhook_body(notice)
+
+    def outcome(self, answer: PushAnswer, now: datetime) -> Outcome:
+        """Say how a push ended, by its status alone."""
+        return push_outcome(answer, now)
 
     def request(self, message_id: str, body: bytes, now: datetime) -> PushRequest:
         """Return the request of one message, signed as of `now` with each key that still signs then."""

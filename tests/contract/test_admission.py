@@ -54,7 +54,7 @@ def many(world: World, channel: str, count: int, claim_id: str = "c1", prefix: s
 def admit(world: World, rows: list[Claimed], claim_id: str = "c1") -> list[Admitted]:
     with world.store.read() as session:
         known = channel_rows(session, {row.channel_id for row in rows})
-    return admission.admit(world.store, claim_id, rows, known)
+    return admission.admit(world.store, claim_id, rows, known, world.clock.now())
 
 
 def slots(world: World) -> list[datetime]:

@@ -10,7 +10,6 @@ from random import Random
 from typing import Any, ClassVar
 
 import pytest
-import requests
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -268,7 +267,6 @@ def world(store: Store) -> World:
 def working(world: World, letters: Letters) -> Iterator[DeliveryService]:
     """Run a worker until the block ends."""
     transports = Transports(
-        http=requests.Session(),
         mail=None,
         mail_from="clarion@example.com",
         templates=template_environment(),
@@ -290,7 +288,6 @@ def working(world: World, letters: Letters) -> Iterator[DeliveryService]:
         yield service
     finally:
         service.close(patience_seconds=5)
-        transports.http.close()
 
 
 @pytest.fixture(params=range(5))

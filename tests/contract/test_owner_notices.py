@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
-import requests
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
@@ -57,7 +56,6 @@ class Owners(World):
     ) -> OwnerNotices:
         """Return the leader's job."""
         transports = Transports(
-            http=requests.Session(),
             mail=mail_transport(self.mailbox.url) if smtp else None,
             mail_from="Clarion <news@example.com>",
             templates=template_environment(),

@@ -59,7 +59,9 @@ class Line:
             if rows:
                 with self.world.store.read() as session:
                     known = channel_rows(session, {self.channel})
-                let = admission.admit(self.world.store, f"c{self._claims}", rows, known)
+                let = admission.admit(
+                    self.world.store, f"c{self._claims}", rows, known, self.world.clock.now()
+                )
                 assert all(one.not_before is None for one in let)
                 admitted += [one.claimed for one in let]
         return [row.article_id for row in admitted]

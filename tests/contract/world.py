@@ -77,6 +77,13 @@ class World:
         with self.store.write() as session:
             return channels.add(session, self.box, account, new, self.clock.now()).id
 
+    def chat(self, account: str, url: str, kind: str = "slack", **more: Any) -> str:
+        """Make a chat, without a limit of its own unless told; bursts collapse within ten seconds."""
+        pace: dict[str, Any] = {"ordering": "strict", "collapse_seconds": 10.0}
+        new = NewChannel(kind, "chat", url, ChannelState.ACTIVE, {"url": url}, **(pace | more))
+        with self.store.write() as session:
+            return channels.add(session, self.box, account, new, self.clock.now()).id
+
     def subscribe(self, account: str, channel: str, query: str, **more: Any) -> str:
         """Make a subscription."""
         new = NewSubscription(query, canonical(query), topic=False, **more)

@@ -79,6 +79,25 @@ def _title(article: dict[str, object]) -> object:
     return article["title"]
 
 
+def test_a_chat_is_told_at_once_and_then_of_all_that_came_together(running: Up, receiver: Receiver) -> None:
+    path = "/services/T00000001/B00000001/abcdefghijklmnop12345678"
+    receiver.script(path, Respond(200, b"ok"))
+    subscribed = succeeds("subscribe", "geysers", "--slack", receiver.url + path, "--data", running.data)
+    channel_id = subscribed.splitlines()[1].split()[1]
+    for number in range(4):
+        running.rest.publish(f"g{number}", f"Geysers erupt {number}")
+    first, burst = (request.body.decode() for request in receiver.wait_for(2, 40, path=path))
+    assert [f"Geysers erupt {number}" in first for number in range(4)] == [True, False, False, False]
+    assert [f"Geysers erupt {number}" in burst for number in range(4)] == [False, True, True, True]
+    running.rest.wait_until_finished(channel_id)
+    listed = succeeds("deliveries", "--channel", channel_id, "--data", running.data, "--json")
+    assert [row["state"] for row in json.loads(listed)] == ["delivered"] * 4
+    assert len({row["message_id"] for row in json.loads(listed)}) == 2
+    shown = succeeds("channels", "--data", running.data)
+    assert "/services/T00000001/B00000001/…" in shown
+    assert "abcdefghijklmnop12345678" not in shown + subscribed
+
+
 def test_an_alias_holds_until_it_is_removed(running: Up, receiver: Receiver) -> None:
     data, rest = running.data, running.rest
     rest.follow("dirigibles", receiver.url + "/hook")

@@ -75,7 +75,7 @@ class ScriptedTester:
         self.tested: list[tuple[str, str]] = []
 
     def test(self, kind_name: str, config: Mapping[str, Any]) -> Trial:
-        self.tested.append((kind_name, config["url"]))
+        self.tested.append((kind_name, config.get("url", "")))
         return self.result
 
 

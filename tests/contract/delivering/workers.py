@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 import notifiers.channels
 from core.clock import Clock
-from core.egress import EgressPolicy, guarded_session
+from core.egress import EgressPolicy
 from core.registry import discover
 from core.store import instances, leases
 from core.store.engine import Store
@@ -39,7 +39,7 @@ class Workers:
     """Worker processes, each an instance of its own that is heard of whenever the leader looks."""
 
     world: World
-    made: list[tuple[DeliveryService, Transports]] = field(default_factory=list)
+    made: list[DeliveryService] = field(default_factory=list)
     _handed_out: int = 0
 
     def start(
@@ -52,7 +52,6 @@ class Workers:
     ) -> DeliveryService:
         """Start one; `settings` are those of `DeliverySettings`."""
         transports = Transports(
-            http=guarded_session(policy, user_agent="Clarion test"),
             mail=None,
             mail_from="clarion@example.com",
             templates=template_environment(),
@@ -70,13 +69,13 @@ class Workers:
             clock=clock or self.world.clock,
         )
         service.start()
-        self.made.append((service, transports))
+        self.made.append(service)
         return service
 
     @property
     def services(self) -> list[DeliveryService]:
         """All that were started."""
-        return [service for service, _transports in self.made]
+        return list(self.made)
 
     def new_batches(self) -> list[tuple[str, str, list[str]]]:
         """Return every batch enqueued since: its queue, its id and its deliveries."""
@@ -112,9 +111,8 @@ class Workers:
 
     def close(self, patience_seconds: float = 0.0) -> None:
         """End all of them, cutting off what hangs."""
-        for service, transports in self.made:
+        for service in self.made:
             service.close(patience_seconds)
-            transports.http.close()
 
     @cached_property
     def _grant(self) -> Grant:

@@ -8,9 +8,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from jinja2 import Environment
+
 from core.clock import SystemClock
-from core.egress import EgressPolicy, PushRequest
+from core.egress import EgressPolicy, PushAnswer, PushRequest, origin_of
 from notifiers.engine import Push, Pushed, PushEngine
+from notifiers.notice import Notice
+from notifiers.outcome import Outcome, push_outcome
 from tests.unit.core.loopback_servers import LOOPBACK_OPEN
 
 
@@ -20,12 +24,25 @@ class Posting:
 
     url: str
 
+    @property
+    def origin(self) -> str:
+        """Where it goes."""
+        return origin_of(self.url)
+
+    def body(self, notice: Notice, templates: Environment) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def outcome(self, answer: PushAnswer, now: datetime) -> Outcome:
+        """Go by the status."""
+        return push_outcome(answer, now)
+
     def request(self, message_id: str, body: bytes, now: datetime) -> PushRequest:
         """Return the request, unsigned."""
         return PushRequest(self.url, [f"webhook-id: {message_id}"], body)
 
 
-class Broken:
+class Broken(Posting):
     """Fails to say what to push."""
 
     def request(self, message_id: str, body: bytes, now: datetime) -> PushRequest:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -34,7 +33,6 @@ TEMPLATES = template_environment()
 
 def transports(url: str | None = None, mail_from: str = "Clarion <news@example.com>") -> Transports:
     return Transports(
-        http=requests.Session(),
         mail=mail_transport(url) if url else None,
         mail_from=mail_from,
         templates=TEMPLATES,

@@ -132,7 +132,7 @@ def test_a_slot_that_has_passed_is_given_back(receiver: Receiver) -> None:
 
 
 def test_what_goes_wrong_with_one_costs_the_others_nothing(receiver: Receiver) -> None:
-    broken = Push("dlv_1", "ch_1", "http://x", Broken(), b"", "broken")
+    broken = Push("dlv_1", "ch_1", "http://x", Broken("http://x"), b"", "broken")
     with running() as (engine, results):
         engine.submit(
             [broken, push_to("ftp://127.0.0.1/", "blocked"), push_to(receiver.url + "/hook", "quick")]

@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-import requests
 
 from core.clock import ManualClock
 from core.egress import EgressPolicy
@@ -23,7 +22,6 @@ from notifiers.rendering import template_environment
 from tests.unit.notifiers.examples import NOON
 
 TRANSPORTS = Transports(
-    http=requests.Session(),
     mail=None,
     mail_from="Clarion <news@example.com>",
     templates=template_environment(),

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import pytest
 import requests
+from jinja2 import Environment
 from pydantic import BaseModel
 from standardwebhooks import Webhook
 
 import notifiers.channels
 from core.clock import Clock, ManualClock, SystemClock
-from core.egress import BlockedUrl, EgressPolicy, guarded_session
+from core.egress import BlockedUrl, EgressPolicy
 from core.egress.exchange import PushAnswer, PushRequest
 from core.errors import Reason
 from core.registry import discover
@@ -20,7 +21,7 @@ from core.store.states import ChannelState
 from notifiers.channels.base import ChannelKind, Transports
 from notifiers.mailer import mail_transport
 from notifiers.notice import Notice
-from notifiers.outcome import Outcome
+from notifiers.outcome import Outcome, push_outcome
 from notifiers.rendering import template_environment
 from notifiers.testing import TITLE, ChannelTester, Trial
 from tests.mailbox import Mailbox
@@ -83,6 +84,14 @@ class Kind:
 class Opened:
     """A channel, opened."""
 
+    origin = "http://192.0.2.1"
+
+    def body(self, notice: Notice, templates: Environment) -> bytes:
+        return b"{}"
+
+    def outcome(self, answer: PushAnswer, now: datetime) -> Outcome:
+        return push_outcome(answer, now)
+
     def request(self, message_id: str, body: bytes, now: datetime) -> PushRequest:
         return PushRequest("http://192.0.2.1/", [f"webhook-id: {message_id}", f"at: {now}"], body)
 
@@ -110,7 +119,6 @@ class Sent(Kind):
 
 def transports(smtp_url: str | None = None, clock: Clock | None = None) -> Transports:
     return Transports(
-        http=guarded_session(OPEN, user_agent="Clarion test"),
         mail=mail_transport(smtp_url) if smtp_url else None,
         mail_from="Clarion <news@example.com>",
         templates=template_environment(),
