@@ -35,3 +35,8 @@ def require_administrator() -> Caller:
     if not found.administrator:
         raise Problem(403, "Only an administrator's key may do this.")
     return found
+
+
+def owner_of_new() -> str | None:
+    """Return who owns what the caller makes: the installation (None) where it is an administrator."""
+    return None if caller().administrator else caller().account_id

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from flask import request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from api.opml import FOLDER_LIMIT, folder_names
 from api.problems import FieldProblem, Problem, invalid, invalid_fields
 from core.text import one_line, storable
 
@@ -63,9 +64,21 @@ def empty_is_none(value: object) -> object:
     return None if value == [] else value
 
 
+def folder_path(value: str) -> str | None:
+    """Return the path of a folder, as in `Tech/Blogs`, without what is empty in it; None if all is.
+
+    Raises ValueError in people's words where it is too long.
+    """
+    path = "/".join(folder_names(value))
+    if len(path) > FOLDER_LIMIT:
+        raise ValueError(f"must have at most {FOLDER_LIMIT} characters")
+    return path or None
+
+
 Moment = Annotated[datetime, BeforeValidator(moment)]
 Since = Annotated[datetime | None, BeforeValidator(moment), BeforeValidator(_plus_restored)]
 Name = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=200)]
+Folder = Annotated[str, Field(max_length=1_000), AfterValidator(folder_path)]
 Reference = Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 
 

@@ -1,6 +1,6 @@
 """What the API asks of other rooms; wiring hands it in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -58,11 +58,54 @@ class SourceKindPort(Protocol):
         """What the API calls this kind."""
 
     @property
-    def default_interval_seconds(self) -> int:
-        """How often a source that does not say is polled."""
+    def default_interval_seconds(self) -> int | None:
+        """How often a source that does not say is polled; None for a kind that is not polled."""
+
+    @property
+    def example_url(self) -> str:
+        """An address of this kind, to show people what is meant."""
 
     def check(self, url: str) -> None:
         """Raise ValueError, in words for people, if `url` cannot be a source of this kind."""
+
+
+class FoundFeed(Protocol):
+    """A feed of a web page, which was fetched and read."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+
+    @property
+    def title(self) -> str | None:
+        """What it calls itself."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of source that it would be."""
+
+    @property
+    def format(self) -> str:
+        """Its format, such as `rss`."""
+
+    @property
+    def items(self) -> int:
+        """How many articles it holds."""
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """When its newest article was published."""
+
+    @property
+    def found_by(self) -> str:
+        """What led to it, such as `link`."""
+
+
+class FeedFinder(Protocol):
+    """Looks for the feeds of a web page."""
+
+    def find(self, url: str) -> Sequence[FoundFeed]:
+        """Return them, the best first; raises ClarionError, in words, where the page is not had."""
 
 
 class Trial(Protocol):

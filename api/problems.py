@@ -134,7 +134,7 @@ def _on_http_exception(error: HTTPException) -> Response:
 _DETAILS = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
-    413: "The body of a request may have at most 1 MB.",
+    413: "The body of a request may have at most 1 MB, a list of sources 5 MB.",
 }
 
 

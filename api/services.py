@@ -8,7 +8,7 @@ from typing import cast
 
 from flask import current_app
 
-from api.ports import ChannelKindPort, ChannelTester, SourceKindPort
+from api.ports import ChannelKindPort, ChannelTester, FeedFinder, SourceKindPort
 from core.bus.ports import Announcer, ArticlePublisher
 from core.clock import Clock
 from core.egress import EgressPolicy
@@ -17,6 +17,7 @@ from core.store.engine import Store
 
 EXTENSION = "clarion"
 TESTS_AT_ONCE = 3
+SEARCHES_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Services:
     channel_kinds: Mapping[str, ChannelKindPort]
     channel_tester: ChannelTester
     source_kinds: Mapping[str, SourceKindPort]
+    feed_finder: FeedFinder
     egress: EgressPolicy
     publisher: ArticlePublisher
     announcer: Announcer
@@ -39,8 +41,9 @@ class Services:
     public_url: str = ""
     secret_overlap_seconds: int = 86_400
     version: str = ""
-    # Each test holds a thread of the server for as long as the receiver takes.
+    # Each test and each search holds a thread of the server for as long as others take to answer.
     test_slots: Semaphore = field(default_factory=lambda: BoundedSemaphore(TESTS_AT_ONCE))
+    search_slots: Semaphore = field(default_factory=lambda: BoundedSemaphore(SEARCHES_AT_ONCE))
 
     @property
     def secret_overlap(self) -> timedelta:

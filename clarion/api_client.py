@@ -17,7 +17,7 @@ class ApiError(ClarionError):
 
 
 class ApiClient:
-    """Sends JSON to one API with one key."""
+    """Sends requests to one API with one key."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url.rstrip("/")
@@ -31,14 +31,27 @@ class ApiClient:
         Raises ApiError with the problem's words.
         """
         params = {name: value for name, value in query.items() if value is not None}
+        return self._json(self._answer(method, path, json=body, params=params))
+
+    def upload(self, path: str, document: bytes, content_type: str) -> Any:
+        """POST a document that is no JSON, and return the answer's JSON; raises ApiError."""
+        headers = {"Content-Type": content_type}
+        return self._json(self._answer("POST", path, data=document, headers=headers))
+
+    def download(self, path: str) -> bytes:
+        """GET a document that is no JSON; raises ApiError."""
+        return self._answer("GET", path).content
+
+    def _answer(self, method: str, path: str, **request: Any) -> requests.Response:
         try:
-            answer = self._session.request(
-                method, self.url + path, json=body, params=params, timeout=TIMEOUT_SECONDS
-            )
+            answer = self._session.request(method, self.url + path, timeout=TIMEOUT_SECONDS, **request)
         except requests.RequestException as error:
             raise ApiError(f"no API answers at {self.url}: is `clarion up` running?") from error
         if answer.status_code >= 400:
             raise ApiError(_words(answer))
+        return answer
+
+    def _json(self, answer: requests.Response) -> Any:
         try:
             return answer.json() if answer.content else None
         except ValueError as error:

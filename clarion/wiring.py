@@ -25,13 +25,14 @@ from core.signing import SecretBox
 from core.store.engine import Store, open_store
 from core.store.instances import InstanceInfo
 from core.store.partitions import ensure_partitions_ahead
+from fetcher.discovery import FeedFinder
+from fetcher.hosts import HostGate
 from fetcher.leadership import Leadership
 from fetcher.outbox import Outbox
 from fetcher.parsing.sandbox import Sandbox
 from fetcher.poller import Poller
 from fetcher.scheduling import LeaderJob, Schedule
-from fetcher.sources.base import SourceKind
-from fetcher.spacing import HostSpacing
+from fetcher.sources.base import PolledKind, SourceKind
 from notifiers.channels.base import ChannelKind, Transports
 from notifiers.delivery import DeliveryService, DeliverySettings
 from notifiers.lines import Bounds
@@ -52,6 +53,7 @@ PARTITIONS_SECONDS = 3_600.0
 COMPILE_SECONDS = 10.0
 FORGET_SECONDS = 3_600.0
 CUT_SECONDS = 600.0
+LONGEST_SPACING_OF_SEARCHES = 1.0  # while somebody waits
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,11 @@ class Wiring:
         """Every kind of source there is."""
         return discover(fetcher.sources, "KIND")
 
+    @property
+    def polled_kinds(self) -> dict[str, PolledKind]:
+        """Every kind of source that is asked for its articles."""
+        return {name: kind for name, kind in self.source_kinds.items() if isinstance(kind, PolledKind)}
+
     @cached_property
     def instance(self) -> InstanceInfo:
         """What this process says of itself."""
@@ -120,6 +127,7 @@ class Wiring:
             box=self.box,
             channel_kinds=self.channel_kinds,
             source_kinds=self.source_kinds,
+            feed_finder=self._feed_finder(),
             egress=self.egress,
             publisher=self.bus.publisher(),
             announcer=self.bus.announcer(),
@@ -139,8 +147,9 @@ class Wiring:
             self.store,
             self._poller().poll,
             self._leader_jobs(),
-            frozenset(self.source_kinds),
+            frozenset(self.polled_kinds),
             self.clock,
+            self.settings.poll_threads,
             at_end=self._sandbox.close,
         )
         return FetcherRole(Leadership(self.store, reign, self.instance.id, self.settings.lease_seconds))
@@ -150,13 +159,22 @@ class Wiring:
         return Poller(
             self.store,
             guarded_session(self.egress, user_agent=self._user_agent),
-            self.source_kinds,
+            self.polled_kinds,
             self._outbox,
             self.clock,
             parse=self._sandbox.parse,
             secrets={"newsapi_key": key.get_secret_value()} if key else {},
-            spacing=HostSpacing(self.settings.host_spacing_seconds),
+            gate=HostGate(self.settings.host_spacing_seconds),
             backfill=self.settings.backfill,
+        )
+
+    def _feed_finder(self) -> FeedFinder:
+        return FeedFinder(
+            guarded_session(self.egress, user_agent=self._user_agent),
+            self.polled_kinds["feed"],
+            self.clock,
+            HostGate(min(self.settings.host_spacing_seconds, LONGEST_SPACING_OF_SEARCHES)),
+            run=self._sandbox.run,
         )
 
     @cached_property

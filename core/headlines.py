@@ -80,6 +80,7 @@ def _same_publisher(suffix: list[str], name: str) -> bool:
     return (
         squashed == wanted
         or (len(wanted) >= 3 and squashed.startswith(wanted))
+        or (len(squashed) >= 4 and wanted.endswith(squashed))
         or words[: len(suffix)] == suffix
         or wanted in _abbreviations(suffix)
         or squashed in _abbreviations(words)

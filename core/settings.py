@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     retry_schedule: Schedule = DEFAULT_RETRY_SCHEDULE
     secret_overlap_seconds: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
     host_spacing_seconds: Annotated[float, Field(ge=0, le=3_600)] = 1.0
+    poll_threads: Annotated[int, Field(ge=1, le=256)] = 32
     lease_seconds: Annotated[float, Field(ge=1, le=300)] = 6.0
     backfill: Annotated[int, Field(ge=0, le=500)] = 10
     parser_processes: Annotated[int, Field(ge=1, le=64)] = 2

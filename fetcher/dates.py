@@ -74,6 +74,11 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return max((moment - now) / timedelta(seconds=1), 0.0)
 
 
+def http_date(text: str) -> datetime | None:
+    """Read the date of a header (RFC 9110, section 5.6.7); None for what is none."""
+    return _rfc5322(text) if len(text) <= _LONGEST else None
+
+
 def _iso(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(_SPACED_OFFSET.sub("", text))

@@ -1,6 +1,7 @@
 """Getting a source's document: one GET with its redirects, under one deadline."""
 
 import time
+from collections.abc import Callable
 
 import requests
 
@@ -24,12 +25,19 @@ _WORDS = {
 }
 
 
-def fetch(session: GuardedSession, request: FetchRequest) -> Fetched:
-    """GET a document.
+def fetch(
+    session: GuardedSession,
+    request: FetchRequest,
+    seconds: float | None = None,
+    *,
+    before_hop: Callable[[str], None] = lambda _url: None,
+) -> Fetched:
+    """GET a document within some seconds, 30 if not said.
 
-    Raises SourceError in words for the source's owner.
+    `before_hop` is called with where a redirect leads, before that is asked. Raises
+    SourceError in words for the source's owner, and what `before_hop` raises.
     """
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + (DEADLINE_SECONDS if seconds is None else seconds)
     try:
         arrival = get_following_redirects(
             session,
@@ -37,13 +45,14 @@ def fetch(session: GuardedSession, request: FetchRequest) -> Fetched:
             deadline=deadline,
             headers={**request.headers, **request.credentials},
             timeout=(CONNECT_SECONDS, DEADLINE_SECONDS),
+            before_hop=before_hop,
         )
         with arrival.response as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
             if response.status_code == requests.codes.not_modified:
-                return NotModified()
+                return NotModified(response.url, headers, arrival.permanent_url)
             body = read_capped(response, BODY_LIMIT, deadline)
     except (requests.RequestException, Blocked, TooLarge, OSError) as error:
         reason = classify(error)
         raise SourceError(reason, _WORDS.get(reason, "The server's answer is not valid HTTP")) from error
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Document(response.url, response.status_code, headers, body)
+    return Document(response.url, response.status_code, headers, body, arrival.permanent_url)

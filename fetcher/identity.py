@@ -1,9 +1,7 @@
 """Which article an item is, and whether what it says is news: decisions without any I/O."""
 
 import hashlib
-import html
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from fetcher.parsing.selection import newness
 from fetcher.parsing.titles import without_publisher
 from fetcher.sources.base import Item
 from fetcher.urls import canonical_url, host_of
+from fetcher.wording import without_outlet, wording
 
 ID_LIMIT = 512
 MOST_VERSIONS = 24
@@ -22,10 +21,7 @@ DEFAULT_BACKFILL = 10
 # Every poll sees every entry again; noting that more often would be a write per entry and poll.
 TOUCH_AFTER = timedelta(hours=6)
 
-_QUOTES = re.compile("[\"'`´\u2018-\u201f\u2039\u203a\u00ab\u00bb\u2032-\u2037\uff02\uff07]+")
-_DASHES = re.compile(r"\s*[-\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]+\s*")
-_SPACES = re.compile(r"\s+")
-_TRAILING = re.compile(r"[\s.,;:]+$")
+_COUNTER = re.compile(r"#\d{1,4}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +34,12 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class KnownEntry:
-    """What is stored of an entry: its version, and the hashes of everything it ever said."""
+    """What is stored of an entry: its version, the hashes of everything it ever said, `link_of` its item."""
 
     version: int
     seen_hashes: tuple[str, ...]
     last_seen_at: datetime
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +79,24 @@ class Backfill:
 def identity(item: Item) -> str:
     """Return the id of an item by itself: its guid, else its canonical URL, else a hash of its words.
 
-    An address as guid is the same with http and https. At most 512 characters.
+    An address as guid is the same with http and https, and with another number behind the address of the
+    item itself, as in `…/story#2`, with which some publishers count versions. At most 512 characters.
     """
     if item.guid:
-        return _fitting(_without_scheme(item.guid))
+        return guid_identity(_without_counter(item.guid, item.url))
     canonical = canonical_url(item.url) if item.url else None
     return _fitting(canonical or f"content:{content_hash(item.title, item.summary)}")
+
+
+def guid_identity(guid: str) -> str:
+    """Return the id of an item that has a guid."""
+    return _fitting(_without_scheme(guid))
+
+
+def link_of(item: Item) -> str | None:
+    """Return a fingerprint of where an item leads, the same for all variants of an address; None without."""
+    canonical = canonical_url(item.url) if item.url else None
+    return _digest(canonical)[:16] if canonical else None
 
 
 def candidate_ids(items: Iterable[Item]) -> set[str]:
@@ -98,8 +107,9 @@ def candidate_ids(items: Iterable[Item]) -> set[str]:
 def identify(items: Iterable[Item], known: Mapping[str, KnownEntry]) -> tuple[Identified, ...]:
     """Give each item of one document its id, leaving out repetitions of one article.
 
-    Items that share a guid but not a link are different articles, and remain so when only one of them
-    is left in the document; hence `known`, the stored entries among `candidate_ids`.
+    Items that share a guid but not a link are different articles, whether they stand in one document or
+    one comes after the other; hence `known`, the stored entries among `candidate_ids`. Only an item that
+    says what its guid has said before is the same article, which has moved.
     """
     groups: defaultdict[str, list[Item]] = defaultdict(list)
     document = list(items)
@@ -113,14 +123,12 @@ def identify(items: Iterable[Item], known: Mapping[str, KnownEntry]) -> tuple[Id
     return tuple(identified.values())
 
 
-def content_hash(title: str, summary: str, *publishers: str | None) -> str:
+def content_hash(title: str, summary: str) -> str:
     """Return a hash of what an article says, the same after changes that no reader would call news.
 
-    Quotes, dashes, case, white space, entities, closing punctuation and the publisher behind the title
-    do not count, nor does what an article message would cut off.
+    How it is written does not count (`fetcher.wording`), nor does what an article message would cut off.
     """
-    said = (without_publisher(title[:TITLE_LIMIT], *publishers), summary[:SUMMARY_LIMIT])
-    normal = "\n".join(_normal(part) for part in said)
+    normal = f"{wording(title[:TITLE_LIMIT])}\n{wording(summary[:SUMMARY_LIMIT])}"
     return hashlib.sha256(normal.encode("utf-8", "replace")).hexdigest()[:32]
 
 
@@ -129,12 +137,14 @@ def decide(known: KnownEntry | None, item: Item, now: datetime) -> Decision:
 
     What an article said before is never news again; after 24 versions nothing is.
     """
-    full, bare = _hashes(item)
+    said = _said(item)
     if known is None:
-        return New(_distinct(full, bare))
-    if full in known.seen_hashes or known.version >= MOST_VERSIONS:
-        return Unchanged(touch=now - known.last_seen_at >= TOUCH_AFTER)
-    return Updated(known.version + 1, _distinct(*known.seen_hashes, full, bare))
+        return New(_distinct(*said.full, *said.bare))
+    # The title alone counts as said, so that a summary that goes missing for a while is not news.
+    if _seen(said.full, known) or known.version >= MOST_VERSIONS:
+        moved = link_of(item) != known.link
+        return Unchanged(touch=moved or now - known.last_seen_at >= TOUCH_AFTER)
+    return Updated(known.version + 1, _distinct(*known.seen_hashes, *said.full, *said.bare))
 
 
 def select_backfill(identified: Sequence[Identified], limit: int = DEFAULT_BACKFILL) -> Backfill:
@@ -176,9 +186,23 @@ def _entry_id(item: Item, shared: bool, known: Mapping[str, KnownEntry]) -> str:
     plain, qualified = identity(item), _qualified(item)
     if qualified in known:
         return qualified
-    if shared and not (plain in known and _hashes(item)[0] in known[plain].seen_hashes):
-        return qualified
-    return plain
+    entry = known.get(plain)
+    if entry is None:
+        return qualified if shared else plain
+    if not shared and not _leads_elsewhere(item, entry):
+        return plain
+    said = _said(item)
+    said_before = _seen(said.full, entry) or (_seen(said.bare, entry) and not shared)
+    return plain if said_before else qualified
+
+
+def _seen(hashes: tuple[str, ...], entry: KnownEntry) -> bool:
+    return not set(hashes).isdisjoint(entry.seen_hashes)
+
+
+def _leads_elsewhere(item: Item, entry: KnownEntry) -> bool:
+    link = link_of(item)
+    return bool(item.guid) and None not in (link, entry.link) and link != entry.link
 
 
 def _qualified(item: Item) -> str:
@@ -187,17 +211,34 @@ def _qualified(item: Item) -> str:
     return _fitting(f"{identity(item)}#{_digest(link or content_hash(item.title, item.summary))[:16]}")
 
 
-def _hashes(item: Item) -> tuple[str, str]:
-    # The title alone counts as said, so that a summary that goes missing for a while is not news.
-    names = (item.publisher, host_of(item.url))
-    return content_hash(item.title, item.summary, *names), content_hash(item.title, "", *names)
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Hashes of what an item says, and of its title alone: without an outlet's name behind it, and with."""
+
+    full: tuple[str, ...]
+    bare: tuple[str, ...]
 
 
-def _normal(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", html.unescape(text)).casefold()
-    visible = "".join(c for c in folded if unicodedata.category(c) != "Cf")
-    spaced = _SPACES.sub(" ", _DASHES.sub("-", _QUOTES.sub("", visible)))
-    return _TRAILING.sub("", spaced).strip()
+def _said(item: Item) -> _Said:
+    title = without_publisher(item.title[:TITLE_LIMIT], item.publisher, host_of(item.url))
+    titles = dict.fromkeys((_without_names(title, item), title))
+    return _Said(
+        tuple(content_hash(one, item.summary) for one in titles),
+        tuple(content_hash(one, "") for one in titles),
+    )
+
+
+def _without_names(title: str, item: Item) -> str:
+    while (shorter := without_outlet(title)) != title:
+        title = without_publisher(shorter, item.publisher, host_of(item.url))
+    return title
+
+
+def _without_counter(guid: str, url: str | None) -> str:
+    bare = _COUNTER.sub("", guid)
+    if bare == guid or url is None or "#" in url or canonical_url(bare) != canonical_url(url):
+        return guid
+    return bare
 
 
 def _without_scheme(guid: str) -> str:

@@ -1,12 +1,10 @@
-"""The leader's jobs on APScheduler: one for each source, and the ones that keep the ledger moving."""
+"""The leader's jobs on APScheduler: polls of what is due, and the ones that keep the ledger moving."""
 
 import random
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -14,25 +12,23 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from sqlalchemy import select
 
 from core.clock import Clock
 from core.errors import Unavailable
+from core.store import due_sources
 from core.store.engine import Store
-from core.store.leases import Grant, LeaseLost
-from core.store.models import Source
+from core.store.leases import Grant, LeaseLost, check
 
 log = structlog.get_logger()
 
-POLL_THREADS = 8
-LOOK_SECONDS = 1.0
-LOOK_AT_ALL = timedelta(seconds=30)
-AGAIN_AFTER = timedelta(seconds=10)
-AFTER_THIS_POLL = timedelta(seconds=1)
-OVERLAP = timedelta(seconds=10)  # for changes that commit late, and clocks that differ
+# Threads for what somebody waits for, which slow hosts must not keep waiting.
+ASKED_THREADS = 4
+LOOK_SECONDS = 0.5
+MOST_IN_HAND = 500
+AGAIN_AFTER_SECONDS = 10.0
 SPREAD_PER_SOURCE = 0.02
-LONGEST_SPREAD = 60.0
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_SPREAD = 300.0
+_NO_SPREAD_BELOW = 50
 
 Duty = Callable[[Grant], None]
 
@@ -61,7 +57,11 @@ class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
 
 
 class Schedule:
-    """A leader's reign: started with a grant, ended when it leads no more."""
+    """A leader's reign: started with a grant, ended when it leads no more.
+
+    The sources that are due are looked up in the database twice a second; only those are kept here that are
+    being polled or will be at once.
+    """
 
     def __init__(
         self,
@@ -70,25 +70,29 @@ class Schedule:
         jobs: list[LeaderJob],
         pollable_kinds: frozenset[str],
         clock: Clock,
+        poll_threads: int,
         at_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._poll, self._jobs, self._clock = store, poll, jobs, clock
-        self._kinds, self._at_end = pollable_kinds, at_end
+        self._kinds, self._poll_threads, self._at_end = pollable_kinds, poll_threads, at_end
         self._scheduler: BackgroundScheduler | None = None
         self._grant: Grant | None = None
-        self._planned: dict[str, datetime] = {}
-        self._looked_at = self._look_at_all_after = _LONG_AGO
+        self._spread_done = False
+        self._planned: set[str] = set()
         self._polling: set[str] = set()
+        self._asked = 0
         self._lock = threading.Lock()
         self._chance = random.Random()
 
     def begin(self, grant: Grant) -> None:
         """Start all jobs under a grant."""
-        self._grant = grant
-        self._planned, self._looked_at, self._look_at_all_after = {}, _LONG_AGO, _LONG_AGO
+        with self._lock:
+            self._grant, self._spread_done, self._asked = grant, False, 0
+            self._planned = set()  # what the reign before had planned went with its scheduler
         executors = {
             "default": ThreadPoolExecutor(len(self._jobs) + 1),
-            "polls": ThreadPoolExecutor(POLL_THREADS),
+            "polls": ThreadPoolExecutor(self._poll_threads),
+            "asked": ThreadPoolExecutor(ASKED_THREADS),
         }
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler = _Scheduler(executors=executors, job_defaults=defaults, timezone="UTC")
@@ -104,7 +108,7 @@ class Schedule:
 
     def end(self) -> None:
         """Stop all jobs; a poll under way may still try to write, and is refused by the token."""
-        scheduler, self._scheduler = self._scheduler, None
+        scheduler, self._scheduler, self._grant = self._scheduler, None, None
         if scheduler is not None:
             scheduler.shutdown(wait=False)
         self._at_end()
@@ -123,63 +127,87 @@ class Schedule:
         return False
 
     def _look(self, grant: Grant) -> None:
-        """Plan the next poll of every source that changed, and now and then of every source there is."""
+        """Hand out what is due, what somebody waits for first."""
+        if not self._spread_done:
+            self._spread(grant)
         now = self._clock.now()
-        everything = now >= self._look_at_all_after
+        with self._lock:
+            in_hand = len(self._planned | self._polling)
         with self._store.read() as session:
-            statement = select(Source.id, Source.next_poll_at).where(Source.kind.in_(self._kinds))
-            if not everything:
-                statement = statement.where(Source.updated_at >= self._looked_at - OVERLAP)
-            wanted = {row.id: row.next_poll_at or now for row in session.execute(statement)}
-        self._looked_at = now
-        if everything:
-            self._look_at_all_after = now + LOOK_AT_ALL
-            for source_id in self._planned.keys() - wanted.keys():
-                self._forget(source_id)
-        self._plan_all(wanted, grant, now)
+            # Those in hand are due as well until they are done with.
+            asked = due_sources.asked_for(session, self._kinds, now, MOST_IN_HAND + in_hand)
+            due = due_sources.due(session, self._kinds, now, MOST_IN_HAND)
+        for source_id in asked:
+            self._hand_out(source_id, grant, waited_for=True)
+        for source_id in due:
+            self._hand_out(source_id, grant, waited_for=False)
 
-    def _plan_all(self, wanted: Mapping[str, datetime], grant: Grant, now: datetime) -> None:
-        changed = {id_: due for id_, due in wanted.items() if self._planned.get(id_) != due}
-        overdue = sum(due <= now for due in changed.values())
-        spread = min(overdue * SPREAD_PER_SOURCE, LONGEST_SPREAD)
-        for source_id, due in changed.items():
-            late = timedelta(seconds=self._chance.uniform(0, spread)) if due <= now else timedelta()
-            self._plan(source_id, max(due, now) + late, grant)
-            self._planned[source_id] = due
+    def _spread(self, grant: Grant) -> None:
+        """Let what came due while nobody led not go all at once."""
+        now = self._clock.now()
+        with self._store.read() as session:
+            overdue = due_sources.overdue(session, self._kinds, now)
+        if len(overdue) >= _NO_SPREAD_BELOW:
+            times = spread_over(overdue, now, self._chance)
+            with self._store.write() as session:
+                check(session, grant)
+                due_sources.put_off(session, times, now)
+        self._spread_done = True
 
-    def _plan(self, source_id: str, start: datetime, grant: Grant) -> None:
-        if self._scheduler is not None:
-            self._scheduler.add_job(
+    def _hand_out(self, source_id: str, grant: Grant, *, waited_for: bool) -> None:
+        with self._lock:
+            if source_id in self._planned or source_id in self._polling:
+                return
+            if not waited_for and len(self._planned) >= MOST_IN_HAND:
+                return
+            self._planned.add(source_id)
+            quick = waited_for and self._asked < ASKED_THREADS
+            self._asked += quick
+        self._plan(source_id, self._clock.now(), grant, quick=quick)
+
+    def _plan(self, source_id: str, start: datetime, grant: Grant, *, quick: bool) -> None:
+        scheduler = self._scheduler
+        if scheduler is not None:
+            scheduler.add_job(
                 self._poll_one,
                 DateTrigger(start, timezone="UTC"),
-                args=(source_id, self._grant or grant),  # a poll may outlive the reign it began in
+                args=(source_id, grant, quick),
                 id=f"poll:{source_id}",
-                executor="polls",
-                max_instances=2,  # the second learns that the first is under way, and comes back later
+                executor="asked" if quick else "polls",
+                max_instances=3,  # one that comes back may find its last run not quite ended
                 replace_existing=True,
             )
 
-    def _forget(self, source_id: str) -> None:
-        del self._planned[source_id]
-        with suppress(JobLookupError):
-            if self._scheduler is not None:
-                self._scheduler.remove_job(f"poll:{source_id}")
-
-    def _poll_one(self, source_id: str, grant: Grant) -> None:
+    def _poll_one(self, source_id: str, grant: Grant, quick: bool) -> None:
         with self._lock:
-            busy = source_id in self._polling
+            if grant != self._grant:
+                return  # it waited for a thread until its reign was over
+            self._planned.discard(source_id)
             self._polling.add(source_id)
-        if busy:
-            self._plan(source_id, self._clock.now() + AFTER_THIS_POLL, grant)
-            return
-        try:
-            if not self._guarded("poll", partial(self._poll_or_wait, source_id), grant):
-                self._plan(source_id, self._clock.now() + AGAIN_AFTER, grant)
-        finally:
-            with self._lock:
-                self._polling.discard(source_id)
+        again: float | None = AGAIN_AFTER_SECONDS
 
-    def _poll_or_wait(self, source_id: str, grant: Grant) -> None:
-        wait = self._poll(source_id, grant)
-        if wait:
-            self._plan(source_id, self._clock.now() + timedelta(seconds=wait), grant)
+        def poll(grant: Grant) -> None:
+            nonlocal again
+            again = self._poll(source_id, grant)
+
+        try:
+            self._guarded("poll", poll, grant)
+        finally:
+            self._settle(source_id, grant, again, quick=quick)
+
+    def _settle(self, source_id: str, grant: Grant, again: float | None, *, quick: bool) -> None:
+        with self._lock:
+            self._polling.discard(source_id)
+            if grant != self._grant:
+                return
+            self._asked -= quick
+            if again:
+                self._planned.add(source_id)
+        if again:
+            self._plan(source_id, self._clock.now() + timedelta(seconds=again), grant, quick=False)
+
+
+def spread_over(source_ids: Sequence[str], now: datetime, chance: random.Random) -> dict[str, datetime]:
+    """Give each of many sources a moment of its own: 50 a second on average, more when they are very many."""
+    seconds = min(len(source_ids) * SPREAD_PER_SOURCE, LONGEST_SPREAD)
+    return {id_: now + timedelta(seconds=chance.uniform(0, seconds)) for id_ in source_ids}

@@ -8,10 +8,13 @@ from typing import Any
 
 from core.clock import rfc3339
 from core.errors import Reason
-from core.store.models import Channel, Notice
+from core.store.models import Channel, Notice, Source
 from core.store.notices import NoticeKind
 
-EVENTS = {NoticeKind.CHANNEL_DISABLED: "channel.disabled"}
+EVENTS = {
+    NoticeKind.CHANNEL_DISABLED: "channel.disabled",
+    NoticeKind.SOURCE_DISABLED: "source.disabled",
+}
 
 # Each completes: the last try failed because …
 REASONS: Mapping[str, str] = {
@@ -70,14 +73,35 @@ def words_of(
     )
 
 
+@dataclass(frozen=True)
+class SourceWords:
+    """What the templates of `source_notice` are given; times are RFC 3339."""
+
+    source_id: str
+    name: str
+    account: str | None
+    at: str
+    text: str
+    api: str
+
+
+def source_words(
+    notice: Notice, source: Source, *, account: str | None, public_url: str | None
+) -> SourceWords:
+    """Return the words for a notice about a source; without `public_url` calls are shown by their path."""
+    at = _second(notice.created_at)
+    return SourceWords(source.id, source.name, account, at, notice.text, public_url or "")
+
+
 def _second(moment: datetime) -> str:
     return rfc3339(moment.replace(microsecond=0))
 
 
-def event_body(notice: Notice, channel: Channel) -> bytes:
+def event_body(notice: Notice, about: Channel | Source) -> bytes:
     """Return the event of a notice as JSON, the same bytes on every try."""
+    named = "channel" if isinstance(about, Channel) else "source"
     data: dict[str, Any] = {
-        "channel": {"id": channel.id, "kind": channel.kind},
+        named: {"id": about.id, "kind": about.kind},
         "reason": notice.reason,
         "text": notice.text,
     }

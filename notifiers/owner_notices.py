@@ -11,18 +11,20 @@ from core.signing import SecretBox
 from core.store import channels, notices
 from core.store.engine import Store
 from core.store.leases import Grant, check
-from core.store.models import Channel
+from core.store.models import Channel, Source
 from core.store.notices import DueNotice
 from notifiers.channels.base import ChannelKind, PushKind, Transports
 from notifiers.channels.email import hand_over, mail_of
 from notifiers.contacts import ToAddress, ToNobody, masked, whom_to_tell
-from notifiers.notice_content import event_body, words_of
+from notifiers.notice_content import event_body, source_words, words_of
 
 log = structlog.get_logger()
 
 AT_ONCE = 20
 TEMPLATES = "notice"
+SOURCE_TEMPLATES = "source_notice"
 DELETED = "the channel was deleted before its owner was told"
+SOURCE_DELETED = "the source was deleted before its owner was told"
 
 Perform = Callable[[PushRequest], PushAnswer]
 
@@ -63,11 +65,12 @@ class OwnerNotices:
             self._settle(grant, due)
 
     def _settle(self, grant: Grant, due: DueNotice) -> None:
-        if due.channel is None:
-            self._close(grant, due, DELETED)
+        about = due.channel or due.source
+        if about is None:
+            self._close(grant, due, SOURCE_DELETED if due.notice.source_id else DELETED)
             return
         try:
-            told = self._tell(due, due.channel)
+            told = self._tell(due, about)
         except Exception as error:
             # Whatever is wrong with one notice must not keep the others from being told.
             log.exception("a notice failed", notice=due.notice.id)
@@ -80,42 +83,47 @@ class OwnerNotices:
         else:
             self._postpone(grant, due, told)
 
-    def _tell(self, due: DueNotice, channel: Channel) -> str | ToNobody | None:
+    def _tell(self, due: DueNotice, about: Channel | Source) -> str | ToNobody | None:
         """Try once; return what went wrong, for the owner to read, so without anybody else's address."""
-        target = self._target(channel)
+        target = self._target(about) if isinstance(about, Channel) else None
         recipient = whom_to_tell(due, target, self._installation.contact)
         if isinstance(recipient, ToNobody):
             return recipient
         if isinstance(recipient, ToAddress):
-            return self._mail(due, channel, target, recipient.address)
+            return self._mail(due, about, target, recipient.address)
         config = channels.unseal(self._box, recipient.channel)
         if recipient.channel.kind == "email":
-            return self._mail(due, channel, target, config["address"])
-        return self._push(due, channel, self._kinds[recipient.channel.kind], config)
+            return self._mail(due, about, target, config["address"])
+        return self._push(due, about, self._kinds[recipient.channel.kind], config)
 
     def _target(self, channel: Channel) -> str | None:
         kind = self._kinds.get(channel.kind)
         return kind.target(channels.unseal(self._box, channel)) if kind else None
 
-    def _mail(self, due: DueNotice, channel: Channel, target: str | None, address: str) -> str | None:
-        words = words_of(
-            due.notice,
-            channel,
-            target=masked(target) if target else None,
-            account=due.account.name if due.account else None,
-            public_url=self._installation.public_url,
-        )
+    def _mail(self, due: DueNotice, about: Channel | Source, target: str | None, address: str) -> str | None:
+        templates, words = self._words(due, about, target)
         outcome = hand_over(
-            lambda: mail_of(TEMPLATES, due.notice.id, vars(words), address, self._transports),
+            lambda: mail_of(templates, due.notice.id, words, address, self._transports),
             self._transports,
         )
         return None if outcome.reason is None else _problem("mail", outcome.reason, outcome.status)
 
+    def _words(
+        self, due: DueNotice, about: Channel | Source, target: str | None
+    ) -> tuple[str, dict[str, Any]]:
+        account = due.account.name if due.account else None
+        url = self._installation.public_url
+        if isinstance(about, Source):
+            return SOURCE_TEMPLATES, vars(source_words(due.notice, about, account=account, public_url=url))
+        shown = masked(target) if target else None
+        words = words_of(due.notice, about, target=shown, account=account, public_url=url)
+        return TEMPLATES, vars(words)
+
     def _push(
-        self, due: DueNotice, channel: Channel, kind: ChannelKind, config: Mapping[str, Any]
+        self, due: DueNotice, about: Channel | Source, kind: ChannelKind, config: Mapping[str, Any]
     ) -> str | None:
         pusher = cast(PushKind, kind).open(config)
-        body = event_body(due.notice, channel)
+        body = event_body(due.notice, about)
         answer = self._perform(pusher.request(due.notice.id, body, self._clock.now()))
         if answer.reason is None and answer.status is not None and 200 <= answer.status < 300:
             return None
@@ -125,7 +133,8 @@ class OwnerNotices:
         with self._store.write() as session:
             check(session, grant)
             notices.mark_told(session, due.notice.id, self._clock.now())
-        log.info("owner told", notice=due.notice.id, channel=due.notice.channel_id)
+        notice = due.notice
+        log.info("owner told", notice=notice.id, channel=notice.channel_id, source=notice.source_id)
 
     def _postpone(self, grant: Grant, due: DueNotice, problem: str) -> None:
         with self._store.write() as session:
@@ -147,5 +156,10 @@ def _problem(way: str, reason: str, status: int | None) -> str:
 def _not_told(due: DueNotice, problem: str, *, next_try: str | None) -> None:
     notice = due.notice
     log.warning(
-        "owner not told", notice=notice.id, channel=notice.channel_id, problem=problem, next_try=next_try
+        "owner not told",
+        notice=notice.id,
+        channel=notice.channel_id,
+        source=notice.source_id,
+        problem=problem,
+        next_try=next_try,
     )

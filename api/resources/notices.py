@@ -33,6 +33,7 @@ def _notice_view(notice: Notice) -> dict[str, Any]:
         "id": notice.id,
         "kind": notice.kind,
         "channel_id": notice.channel_id,
+        "source_id": notice.source_id,
         "reason": notice.reason,
         "text": notice.text,
         "created_at": timestamp(notice.created_at),

@@ -1,61 +1,50 @@
 """`/v1/sources`: where articles come from."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.authentication import authenticate, caller
-from api.inputs import Input, Name, NoFields, read, read_parameters
+from api.authentication import authenticate, caller, owner_of_new
+from api.inputs import Folder, Input, Name, NoFields, read, read_parameters
+from api.new_sources import NOT_POLLED, Interval, NewSourceInput, checked_source
 from api.paging import PageParameters, page_json
-from api.ports import SourceKindPort
 from api.problems import Problem, conflict, invalid, not_found
 from api.services import services
 from api.transactions import write_settled
 from api.views import timestamp
-from core.egress import BlockedUrl, Target, check_url_now
-from core.store import listings
+from core.store import listings, source_states
 from core.store import sources as stored
 from core.store.models import Source
-from core.store.sources import PUSH, PUSH_SCHEME, NewSource
+from core.store.source_health import DEFAULT, YOURS, articles_per_week
+from core.store.sources import PUSH, PUSH_SCHEME
+from core.store.states import SourceState
 
 blueprint = Blueprint("sources", __name__, url_prefix="/v1/sources")
 blueprint.before_request(authenticate)
-
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 60, 7 * 86_400
-
-Interval = Annotated[int, Field(ge=SHORTEST_INTERVAL, le=LONGEST_INTERVAL)]
-
-
-class NewSourceInput(Input):
-    """A source to be polled."""
-
-    url: Annotated[str, Field(min_length=1, max_length=4_000)]
-    kind: Annotated[str, Field(min_length=1, max_length=100)] = "feed"
-    name: Name | None = None
-    interval_seconds: Interval | None = None
 
 
 class SourceChange(Input):
     """Changes of a source; without an interval it is polled as often as its kind says."""
 
     name: Name | None = None
+    folder: Folder | None = None
     interval_seconds: Interval | None = None
 
 
 @blueprint.post("")
 def create() -> ResponseReturnValue:
     """Make a source, or answer with the owner's one of the same URL."""
-    wanted = read(NewSourceInput)
-    target = _checked(wanted)
-    now = services().clock.now()
-    new = NewSource(wanted.kind, target.url, wanted.name or target.host, wanted.interval_seconds, now)
-    source, is_new = write_settled(
-        services().store, lambda session: stored.find_or_create(session, _owner(), new, now)
-    )
+    wanted, now = read(NewSourceInput), services().clock.now()
+    new = checked_source(services(), wanted, now)
+
+    def find_or_create(session: Session) -> tuple[Source, bool]:
+        source, is_new = stored.find_or_create(session, owner_of_new(), new, now)
+        return source_states.survivor(session, source), is_new
+
+    source, is_new = write_settled(services().store, find_or_create)
     if source.kind != wanted.kind:
         raise conflict(f"The source {source.id} has the same URL, but is of the kind {source.kind}.")
     return source_view(source), 201 if is_new else 200, {"Location": f"/v1/sources/{source.id}"}
@@ -82,12 +71,14 @@ def show(source_id: str) -> ResponseReturnValue:
 
 @blueprint.patch("/<id:source_id>")
 def change(source_id: str) -> ResponseReturnValue:
-    """Change a source's name or interval."""
+    """Change a source's name, folder or interval."""
     changes = read(SourceChange)
 
     def apply(session: Session) -> Source:
         source = _own(session, source_id)
         _rename(source, changes)
+        if "folder" in changes.model_fields_set:
+            source.folder = changes.folder
         if "interval_seconds" in changes.model_fields_set:
             _respace(source, changes.interval_seconds)
         source.updated_at = services().clock.now()
@@ -100,7 +91,7 @@ def change(source_id: str) -> ResponseReturnValue:
 def delete(source_id: str) -> ResponseReturnValue:
     """Delete a source; its articles stay."""
     with services().store.write() as session:
-        session.delete(_own(session, source_id))
+        source_states.remove(session, _own(session, source_id))
     return "", 204
 
 
@@ -110,25 +101,47 @@ def fetch(source_id: str) -> ResponseReturnValue:
     read(NoFields)
     with services().store.write() as session:
         source = _own(session, source_id)
-        if source.kind == PUSH:
+        if not _is_polled(source):
             raise conflict("Articles are pushed to this source: there is nothing to fetch.")
+        _refuse_merged(source)
+        if source.state == SourceState.DISABLED:
+            raise conflict("The source is disabled: POST /v1/sources/{id}/enable polls it again.")
         source.next_poll_at = source.updated_at = services().clock.now()
     return source_view(source), 202
 
 
+@blueprint.post("/<id:source_id>/enable")
+def enable(source_id: str) -> ResponseReturnValue:
+    """Poll a disabled source again, at once."""
+    read(NoFields)
+    with services().store.write() as session:
+        source = _own(session, source_id)
+        _refuse_merged(source)
+        if source.state == SourceState.DISABLED:
+            source_states.enable(source, services().clock.now())
+    return source_view(source)
+
+
 def source_view(source: Source) -> dict[str, Any]:
     """Return a source as it is shown."""
-    kind = services().source_kinds.get(source.kind)
-    usual = kind.default_interval_seconds if kind else None
+    now, (seconds, because) = services().clock.now(), _interval(source)
     return {
         "id": source.id,
         "kind": source.kind,
+        "state": source.state,
+        "state_reason": source.state_reason,
+        "merged_into": source.merged_into,
         "url": source.url,
         "name": source.name,
+        "folder": source.folder,
         "owner": "installation" if source.account_id is None else "account",
-        "interval_seconds": source.interval_seconds or usual,
+        "interval_seconds": seconds,
+        "interval_because": because,
+        "articles_per_week": articles_per_week(source, now),
+        "failures": source.failures,
         "last_success_at": timestamp(source.last_success_at),
         "last_error": source.last_error,
+        "last_error_reason": source.last_error_reason,
         "last_error_at": timestamp(source.last_error_at),
         "next_poll_at": timestamp(source.next_poll_at),
         "created_at": timestamp(source.created_at),
@@ -136,25 +149,27 @@ def source_view(source: Source) -> dict[str, Any]:
     }
 
 
-def _owner() -> str | None:
-    """Return who owns what the caller makes: the installation where it is an administrator."""
-    return None if caller().administrator else caller().account_id
+def _interval(source: Source) -> tuple[int | None, str | None]:
+    """Return how often a source is polled, and why."""
+    if source.interval_seconds is not None:
+        return source.interval_seconds, YOURS
+    if source.used_interval_seconds is not None and source.used_interval_because != YOURS:
+        return source.used_interval_seconds, source.used_interval_because
+    kind = services().source_kinds.get(source.kind)
+    usual = kind.default_interval_seconds if kind else None
+    return usual, DEFAULT if usual is not None else None
 
 
-def _checked(wanted: NewSourceInput) -> Target:
-    kind = _kind(wanted.kind)
-    try:
-        kind.check(wanted.url)
-        return check_url_now(wanted.url, services().egress)
-    except (ValueError, BlockedUrl) as error:
-        raise invalid("url", str(error)) from error
+def _refuse_merged(source: Source) -> None:
+    if source.state == SourceState.MERGED:
+        raise conflict(
+            f"The source has moved to the address of {source.merged_into}, which goes on for both."
+        )
 
 
-def _kind(name: str) -> SourceKindPort:
-    kinds = services().source_kinds
-    if name not in kinds:
-        raise invalid("kind", f"not a kind of source: there are {', '.join(sorted(kinds))}")
-    return kinds[name]
+def _is_polled(source: Source) -> bool:
+    kind = services().source_kinds.get(source.kind)
+    return kind is None or kind.default_interval_seconds is not None
 
 
 def _own(session: Session, source_id: str) -> Source:
@@ -177,8 +192,8 @@ def _rename(source: Source, changes: SourceChange) -> None:
 
 
 def _respace(source: Source, interval_seconds: int | None) -> None:
-    if source.kind == PUSH:
-        raise invalid("interval_seconds", "articles are pushed to this source: there is nothing to poll")
+    if not _is_polled(source):
+        raise invalid("interval_seconds", NOT_POLLED)
     source.interval_seconds = interval_seconds
     if interval_seconds is not None and source.next_poll_at is not None:
         soonest = services().clock.now() + timedelta(seconds=interval_seconds)

@@ -3,7 +3,7 @@
 import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -14,7 +14,7 @@ from clarion.wiring import Wiring
 from core.errors import ClarionError
 from core.settings import Settings, load_settings
 from core.signing import UndecryptableSecret
-from core.store import instances, leases
+from core.store import host_cooldowns, instances, leases, source_health
 from core.store.channels import check_key
 from core.store.schema import require_migrated
 from fetcher.leadership import LEASE
@@ -22,6 +22,8 @@ from notifiers.mailer import mail_transport
 from router.matching import is_compiled
 
 MOST_SKEW_SECONDS = 2.0
+LATE_AFTER = timedelta(minutes=10)
+MOST_HOSTS = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Finding:
 @click.command()
 @data_option
 def doctor(data: Path) -> None:
-    """Check settings, database, migrations, secrets, broker, clock, leader, mail server and matching."""
+    """Check settings, database, migrations, secrets, broker, clock, leader, sources, mail and matching."""
     wiring = Wiring(_settings(data), "doctor")
     checks: dict[str, Callable[[Wiring], Finding]] = {
         "database": _database,
@@ -45,6 +47,7 @@ def doctor(data: Path) -> None:
         "broker": _broker,
         "clock": _clock,
         "leader": _leader,
+        "sources": _sources,
         "mail": _mail,
         "matching": _matching,
     }
@@ -136,6 +139,21 @@ def _leader(wiring: Wiring) -> Finding:
             False, "nobody leads, so nothing is fetched", "start `clarion up` or `clarion fetcher`"
         )
     return Finding(True, f"{holder} leads; {len(running)} processes run")
+
+
+def _sources(wiring: Wiring) -> Finding:
+    require_migrated(wiring.store)
+    now = datetime.now(UTC)
+    with wiring.store.read() as session:
+        found = source_health.health(session, now, LATE_AFTER, wiring.polled_kinds)
+        cooled = [f"{one.host} until {one.until:%H:%M} UTC" for one in host_cooldowns.cooling(session, now)]
+    words = f"{found.polled} polled, {found.failing} failing, {found.disabled} disabled"
+    if cooled:
+        words += f"; left alone, as they ask for: {', '.join(cooled[:MOST_HOSTS])}"
+    if found.late:
+        advice = "see the leader's log, or raise CLARION_POLL_THREADS"
+        return Finding(False, f"{found.late} late: {words}", advice)
+    return Finding(True, words)
 
 
 def _matching(wiring: Wiring) -> Finding:

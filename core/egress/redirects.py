@@ -1,7 +1,7 @@
 """Following redirects, each hop judged like the first."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from urllib.parse import urljoin
@@ -52,11 +52,13 @@ def get_following_redirects(
     headers: Mapping[str, str] | None = None,
     timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     max_hops: int = MAX_HOPS,
+    before_hop: Callable[[str], None] = lambda _url: None,
 ) -> Arrival:
     """GET `url` and what it redirects to, `deadline` (monotonic seconds) holding for all hops together.
 
     When scheme, host or port change, other than from http to https on one host, only headers that hold
-    no secret are sent on. Raises requests.RequestException; what is blocked on the way too.
+    no secret are sent on. `before_hop` is called with each redirect's target before it is asked, and may
+    raise. Raises requests.RequestException; what is blocked on the way too.
     """
     target = _checked(url, session.policy)
     sent = dict(headers or {})
@@ -72,6 +74,7 @@ def get_following_redirects(
         following = _checked(location, session.policy)
         if not _same_party(target, following):
             sent = {name: value for name, value in sent.items() if name.lower() in _HARMLESS}
+        before_hop(following.url)
         hops.append(Hop(following.url, response.status_code in _PERMANENT))
         target = following
 

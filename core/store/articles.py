@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -28,11 +28,12 @@ class Origin:
     source_id: str | None
     source_name: str | None
     account_id: str | None
+    also: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return what a subscription may call this source: its id and its name."""
-        return tuple(key for key in (self.source_id, self.source_name) if key)
+        """Return what a subscription may call this source: id and name, also of those merged into it."""
+        return tuple(key for key in (self.source_id, self.source_name, *self.also) if key)
 
 
 def origin_of(session: Session, message: ArticleMessage) -> Origin:
@@ -48,7 +49,15 @@ def origin_of(session: Session, message: ArticleMessage) -> Origin:
     if source is None:
         return Origin(f"{EXTERNAL}:{message.source.id}", message.source.id, message.source.name, None)
     named = message.source.name if message.source.name != source.id else source.name
-    return Origin(source.id, source.id, named or source.name, source.account_id)
+    also = _merged_keys(session, source, message.id) if source.absorbed else ()
+    return Origin(source.id, source.id, named or source.name, source.account_id, also)
+
+
+def _merged_keys(session: Session, source: Source, producer_id: str) -> tuple[str, ...]:
+    """Return ids and names of the sources merged into one, without those that told this themselves."""
+    told = exists().where(Entry.source_id == Source.id, Entry.producer_id == producer_id)
+    which = select(Source.id, Source.name).where(Source.merged_into == source.id, ~told)
+    return tuple(key for row in session.execute(which.order_by(Source.id)) for key in row)
 
 
 def by_identity(session: Session, origin: Origin, producer_id: str) -> Article | None:

@@ -30,6 +30,12 @@ def entries_of(session: Session, source_id: str, producer_ids: Sequence[str]) ->
     return {entry.producer_id: entry for entry in rows}
 
 
+def known_among(session: Session, source_id: str, producer_ids: Sequence[str]) -> set[str]:
+    """Return which of the given identities a source has shown."""
+    which = select(Entry.producer_id).where(Entry.source_id == source_id, Entry.producer_id.in_(producer_ids))
+    return set(session.execute(which).scalars())
+
+
 def unpublished(
     session: Session, limit: int = OUTBOX_BATCH, changed_before: datetime | None = None
 ) -> list[Unpublished]:

@@ -82,8 +82,9 @@ def subscriptions(
 
 
 def sources(session: Session, account_id: str, before: str | None, limit: int) -> Page[Source]:
-    """Return sources that an account sees."""
-    return _scalars(session, select(Source).where(visible_to(account_id)), Source.id, before, limit)
+    """Return sources that an account sees, without those that go on in another."""
+    which = select(Source).where(visible_to(account_id), Source.merged_into.is_(None))
+    return _scalars(session, which, Source.id, before, limit)
 
 
 def keys(session: Session, account_id: str, before: str | None, limit: int) -> Page[Key]:

@@ -137,6 +137,25 @@ class Source(Base):
             sqlite_where=text("account_id IS NULL"),
             postgresql_where=text("account_id IS NULL"),
         ),
+        # What is not polled has no time for it, so these hold only what the leader looks for.
+        Index(
+            "ix_sources_next_poll_at",
+            "next_poll_at",
+            sqlite_where=text("next_poll_at IS NOT NULL"),
+            postgresql_where=text("next_poll_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_sources_asked_for",
+            "next_poll_at",
+            sqlite_where=text("next_poll_at <= updated_at"),
+            postgresql_where=text("next_poll_at <= updated_at"),
+        ),
+        Index(
+            "ix_sources_merged_into",
+            "merged_into",
+            sqlite_where=text("merged_into IS NOT NULL"),
+            postgresql_where=text("merged_into IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(Identifier, primary_key=True)
@@ -144,16 +163,39 @@ class Source(Base):
     kind: Mapped[str]
     url: Mapped[str]
     name: Mapped[str]
+    folder: Mapped[str | None]
+    state: Mapped[str] = mapped_column(default="active", server_default="active")
+    state_reason: Mapped[str | None]
+    merged_into: Mapped[str | None] = mapped_column(Identifier)
+    absorbed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    moving_to: Mapped[str | None]
     interval_seconds: Mapped[int | None]
+    used_interval_seconds: Mapped[int | None]
+    used_interval_because: Mapped[str | None]
+    hinted_seconds: Mapped[int | None]
+    cached_seconds: Mapped[int | None]
+    articles_weight: Mapped[float | None] = mapped_column(Float)
+    articles_weighed_at: Mapped[datetime | None]
     etag: Mapped[str | None]
     last_modified: Mapped[str | None]
     failures: Mapped[int] = mapped_column(Integer, default=0)
     next_poll_at: Mapped[datetime | None]
     last_success_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    last_error_reason: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class HostCooldown(Base):
+    """A host that asked for fewer requests: until when it is left alone, and the how many-th time that is."""
+
+    __tablename__ = "host_cooldowns"
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+    times: Mapped[int] = mapped_column(Integer)
 
 
 class Entry(Base):
@@ -175,6 +217,7 @@ class Entry(Base):
     producer_id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     article_id: Mapped[str] = mapped_column(Identifier, index=True)
     version: Mapped[int] = mapped_column(Number)
+    link: Mapped[str | None]
     seen_hashes: Mapped[list[str]]
     message: Mapped[dict[str, Any] | None]
     published: Mapped[bool] = mapped_column(Boolean)
@@ -441,6 +484,7 @@ class Notice(Base):
     id: Mapped[str] = mapped_column(Identifier, primary_key=True)
     account_id: Mapped[str | None] = mapped_column(Identifier)
     channel_id: Mapped[str | None] = mapped_column(Identifier)
+    source_id: Mapped[str | None] = mapped_column(Identifier)
     kind: Mapped[str]
     reason: Mapped[str | None]
     text: Mapped[str]

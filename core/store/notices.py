@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import Reason
 from core.ids import new_id
-from core.store.models import Account, Channel, Notice
+from core.store.models import Account, Channel, Notice, Source
 from core.text import one_line, shorten, storable
 
 TRIES = 10
@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     """What happened."""
 
     CHANNEL_DISABLED = "channel_disabled"
+    SOURCE_DISABLED = "source_disabled"
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class DueNotice:
     account: Account | None
     channel: Channel | None
     contact_channel: Channel | None
+    source: Source | None = None
 
 
 def record(
     session: Session,
     *,
     account_id: str | None,
-    channel_id: str | None,
+    channel_id: str | None = None,
+    source_id: str | None = None,
     kind: NoticeKind,
     reason: Reason | None,
     text: str,
@@ -54,6 +57,7 @@ def record(
         id=new_id("ntc"),
         account_id=account_id,
         channel_id=channel_id,
+        source_id=source_id,
         kind=kind,
         reason=reason,
         text=shorten(one_line(storable(text)), TEXT_CHARACTERS),
@@ -81,7 +85,8 @@ def _with_surroundings(session: Session, notice: Notice) -> DueNotice:
     channel = session.get(Channel, notice.channel_id) if notice.channel_id else None
     contact = account.contact if account else None
     contact_channel = session.get(Channel, contact) if contact and names_channel(contact) else None
-    return DueNotice(notice, account, channel, contact_channel)
+    source = session.get(Source, notice.source_id) if notice.source_id else None
+    return DueNotice(notice, account, channel, contact_channel, source)
 
 
 def names_channel(contact: str) -> bool:

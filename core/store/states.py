@@ -23,6 +23,14 @@ class ChannelState(StrEnum):
     DISABLED = "disabled"
 
 
+class SourceState(StrEnum):
+    """Whether a source is polled; what was merged lives on in another source."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    MERGED = "merged"
+
+
 # Deliveries that may still be sent.
 UNFINISHED = (DeliveryState.HELD, DeliveryState.PENDING, DeliveryState.SENDING)
 

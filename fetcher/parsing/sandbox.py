@@ -18,7 +18,7 @@ import structlog
 
 from core.errors import Reason, Unavailable
 from fetcher.parsing.confinement import READY, Answer, Limits
-from fetcher.sources.base import Document, ParsedDocument, SourceError, SourceKind
+from fetcher.sources.base import Document, ParsedDocument, PolledKind, SourceError
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Sandbox:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
 
-    def parse(self, kind: SourceKind, document: Document, now: datetime) -> ParsedDocument:
+    def parse(self, kind: PolledKind, document: Document, now: datetime) -> ParsedDocument:
         """Read a document as `kind` does.
 
         Raises SourceError, also for a document that takes more than the limits, ReadingFailed for errors

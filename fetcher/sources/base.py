@@ -1,4 +1,4 @@
-"""The port of a source kind: what to GET for a source, and how to read what came back.
+"""The ports of source kinds: what to GET for a source, and how to read what came back.
 
 A kind is one module of this package with a `KIND`. It is pure: whoever polls makes the requests.
 """
@@ -6,7 +6,7 @@ A kind is one module of this package with a `KIND`. It is pure: whoever polls ma
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.errors import ClarionError, Reason
 from fetcher.dates import retry_after
@@ -37,21 +37,29 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """A GET to make; `credentials` are headers for the host of `url` alone, never for a redirect's."""
+    """A GET to make; `credentials` are headers for the host of `url` alone, never for a redirect's.
+
+    With `guid` it brings that one item, and is not made where the item is known already.
+    """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    guid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer to a GET: the address after redirects, headers by lower-case name, the body unpacked."""
+    """An answer to a GET: the address after redirects, headers by lower-case name, the body unpacked.
+
+    `permanent_url` is the address to ask from now on, where permanent redirects led to one.
+    """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    permanent_url: str | None = None
 
     @property
     def content_type(self) -> str:
@@ -61,7 +69,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """An answer 304: the source has nothing new."""
+    """An answer 304: the source has nothing new. The fields are those of `Document`."""
+
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    permanent_url: str | None = None
 
 
 Fetched = Document | NotModified
@@ -108,11 +120,28 @@ class SourceKind(Protocol):
         """What the API calls this kind."""
 
     @property
-    def default_interval_seconds(self) -> int:
-        """How often to poll a source that does not say."""
+    def default_interval_seconds(self) -> int | None:
+        """How often to poll a source that does not say; None for a kind that is not polled."""
+
+    @property
+    def example_url(self) -> str:
+        """An address of this kind, to show people what is meant."""
 
     def check(self, url: str) -> None:
         """Raise ValueError, in words for people, if `url` cannot be a source of this kind."""
+
+
+@runtime_checkable
+class PolledKind(SourceKind, Protocol):
+    """A kind whose sources are asked for their articles."""
+
+    @property
+    def default_interval_seconds(self) -> int:
+        """How often to poll a source that does not say."""
+
+    @property
+    def shortest_interval_seconds(self) -> int:
+        """How often to poll a source that publishes much; only its owner may want it more often."""
 
     def request(
         self, url: str, etag: str | None, last_modified: str | None, secrets: Mapping[str, str]

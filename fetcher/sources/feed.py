@@ -31,6 +31,8 @@ class FeedKind:
 
     name = "feed"
     default_interval_seconds = 900
+    shortest_interval_seconds = 300
+    example_url = "https://news.example.com/feed.xml"
 
     def check(self, url: str) -> None:
         """Raise ValueError, in words for people, if no feed can be at `url`."""

@@ -48,6 +48,8 @@ class NewsApiKind:
 
     name = "newsapi"
     default_interval_seconds = 1_800
+    shortest_interval_seconds = 1_800  # the quota of a key is for all of its sources
+    example_url = "https://newsapi.org/v2/top-headlines?country=us"
 
     def check(self, url: str) -> None:
         """Raise ValueError, in words for people, if `url` is no endpoint or holds the key."""
@@ -82,10 +84,11 @@ def _error(answer: Node, document: Document, now: datetime) -> SourceError:
     if code in _ERRORS:
         reason, words, pause = _ERRORS[code]
         return SourceError(reason, words, (pause_asked(document, now) or pause) if pause else None)
-    reason = Reason.STATUS_5XX if document.status >= 500 or code == "unexpectedError" else Reason.REJECTED
-    return SourceError(
-        reason, f"NewsAPI answers with an error: {plain_title(code)[:100] or 'without a code'}"
-    )
+    words = f"NewsAPI answers with an error: {plain_title(code)[:100] or 'without a code'}"
+    if document.status in (429, 503):
+        return SourceError(Reason.THROTTLED, words, pause_asked(document, now))
+    failed = document.status >= 500 or code == "unexpectedError"
+    return SourceError(Reason.STATUS_5XX if failed else Reason.REJECTED, words)
 
 
 def _language_asked(url: str) -> str | None:

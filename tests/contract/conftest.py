@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.egress import guarded_session
+from core.store import leases
 from core.store.engine import Store, open_store
 from core.store.models import Base
 from core.store.schema import migrate
+from tests.contract.desk import OPEN, Desk
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -37,3 +40,12 @@ def empty(store: Store) -> None:
     with store.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
+
+
+@pytest.fixture
+def desk(store: Store) -> Iterator[Desk]:
+    """A leader's poller over a store with nothing in it."""
+    grant = leases.acquire(store, "leader", "me", 600)
+    assert grant is not None
+    with guarded_session(OPEN, user_agent="Clarion test", resolver=lambda *_: ["127.0.0.1"]) as session:
+        yield Desk(store, session, grant)

@@ -11,15 +11,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Date, Integer, Text, column, insert, inspect, select, table, text, update
+from sqlalchemy import Date, Integer, Text, bindparam, column, insert, inspect, select, table, text, update
 from sqlalchemy.orm import Session
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, Reason
 from core.query import Asked
-from core.store import batches, claims, ledger, queries
+from core.store import batches, claims, due_sources, ledger, queries, source_states
 from core.store.batches import Due
 from core.store.engine import Store, open_store
-from core.store.models import Attempt, Base, Delivery
+from core.store.models import Attempt, Base, Delivery, Source
 from core.store.partitions import (
     DAYS_AHEAD,
     PARTITIONED,
@@ -279,6 +279,45 @@ def test_what_is_under_way_is_due_again_for_the_first_version_when_one_goes_back
     }
     assert "batches" not in tables(empty)
     assert migrate(empty)
+    assert differences(empty) == []
+
+
+SOURCE_COLUMNS = "id, kind, url, name, failures, next_poll_at, created_at, updated_at"
+
+
+def an_older_source(session: Session, id_: str) -> None:
+    """Insert a source as a program before 0007 does."""
+    values = {"id": id_, "url": f"https://example.com/{id_}", "now": NOW}
+    statement = text(
+        f"INSERT INTO sources ({SOURCE_COLUMNS}) VALUES (:id, 'feed', :url, 'A', 0, :now, :now, :now)"
+    )
+    session.execute(statement.bindparams(bindparam("now", type_=UtcDateTime())), values)
+
+
+def test_sources_of_an_older_program_are_polled_and_it_may_go_on_beside_a_newer(empty: Store) -> None:
+    move_to(empty, "0002")
+    with empty.write() as session:
+        an_older_source(session, "src_before")
+    migrate(empty)
+    with empty.write() as session:
+        an_older_source(session, "src_beside")
+    with empty.read() as session:
+        assert due_sources.due(session, {"feed"}, LATER, 10) == ["src_before", "src_beside"]
+        found = {(s.state, s.absorbed, s.merged_into, s.used_interval_seconds) for s in session.query(Source)}
+    assert found == {("active", False, None, None)}
+
+
+def test_an_older_program_does_not_poll_what_was_disabled(empty: Store) -> None:
+    migrate(empty)
+    with empty.write() as session:
+        an_older_source(session, "src_gone")
+        gone = session.get_one(Source, "src_gone")
+        source_states.disable(session, gone, Reason.GONE, "It is gone.", NOW)
+    move_to(empty, "0002")
+    with empty.read() as session:
+        due = select(column("next_poll_at", UtcDateTime())).select_from(table("sources"))
+        assert session.execute(due).scalar_one().year == 9999
+    migrate(empty)
     assert differences(empty) == []
 
 

@@ -14,12 +14,13 @@ from core.egress.exchange import PushAnswer, PushRequest
 from core.errors import Reason
 from core.registry import discover
 from core.signing import parse_secret, sign
-from core.store import channels, leases, notices
+from core.store import channels, leases, notices, source_states, sources
 from core.store.channels import NewChannel
 from core.store.engine import Store
 from core.store.leases import Grant, LeaseLost
-from core.store.models import Account, Channel, Lease, Notice
+from core.store.models import Account, Channel, Lease, Notice, Source
 from core.store.notices import TRIES, NoticeKind
+from core.store.sources import NewSource
 from core.store.states import ChannelState
 from notifiers.channels.base import ChannelKind, Transports
 from notifiers.mailer import mail_transport
@@ -123,6 +124,15 @@ def grant(store: Store) -> Grant:
 
 def told_by_mail(owners: Owners) -> list[str]:
     return [recipient for mail in owners.mailbox.mails for recipient in mail.recipients]
+
+
+def lost_source(owners: Owners, account: str | None) -> str:
+    """Have a source disabled; return the notice's id."""
+    new = NewSource("feed", "https://feeds.example.org/news", "The <Feed>", None, owners.clock.now())
+    with owners.store.write() as session:
+        source, _ = sources.find_or_create(session, account, new, owners.clock.now())
+        source_states.disable(session, source, Reason.GONE, "It answered 410 Gone.", owners.clock.now())
+        return session.execute(select(Notice.id)).scalar_one()
 
 
 # --- recording
@@ -404,3 +414,46 @@ def test_a_leader_that_is_deposed_while_it_sends_writes_nothing(
     with pytest.raises(LeaseLost):
         owners.job(perform=post_and_lose)(grant)
     assert owners.state_of(notice) == (None, NOON, None, 0)
+
+
+# --- sources
+
+
+def test_who_runs_the_installation_is_told_of_its_sources(owners: Owners, grant: Grant) -> None:
+    notice = lost_source(owners, None)
+    for _ in range(2):
+        owners.job()(grant)
+    (mail,) = owners.mailbox.mails
+    assert mail.recipients == (OPERATOR,)
+    body = mail.message.get_body(("plain",))
+    assert body is not None
+    text = body.get_content()
+    assert "The <Feed>" in text
+    assert "It answered 410 Gone." in text
+    source = owners.notice(notice).source_id
+    assert f"POST https://news.example.com/v1/sources/{source}/enable" in text
+    assert owners.notice(notice).told_at == NOON
+
+
+def test_an_account_is_told_of_its_own_source(owners: Owners, grant: Grant, receiver: Receiver) -> None:
+    account = owners.owner()
+    contact = owners.webhook(account, receiver.url + "/contact")
+    with owners.store.write() as session:
+        session.execute(update(Account).where(Account.id == account).values(contact=contact))
+    notice = lost_source(owners, account)
+    owners.job()(grant)
+    (request,) = receiver.wait_for(1, path="/contact")
+    event = request.json()
+    assert (event["type"], event["data"]["reason"]) == ("source.disabled", "gone")
+    assert event["data"]["source"] == {"id": owners.notice(notice).source_id, "kind": "feed"}
+    assert owners.mailbox.mails == []
+
+
+def test_a_source_that_was_deleted_meanwhile_is_nothing_to_tell(owners: Owners, grant: Grant) -> None:
+    notice = lost_source(owners, None)
+    with owners.store.write() as session:
+        for source in session.query(Source):
+            session.delete(source)
+    owners.job()(grant)
+    assert owners.state_of(notice)[1:3] == (None, "the source was deleted before its owner was told")
+    assert owners.mailbox.mails == []

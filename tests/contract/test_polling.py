@@ -1,165 +1,23 @@
 """One poll of a source, on both databases, over real sockets."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from email.utils import format_datetime
-from ipaddress import ip_network
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete
 
-import fetcher.sources
-from core.clock import ManualClock
-from core.egress import EgressPolicy, GuardedSession, guarded_session
+from core.egress import EgressPolicy, guarded_session
 from core.errors import PublishError
 from core.message import ArticleMessage
-from core.registry import discover
-from core.store import accounts, leases, sources
-from core.store.engine import Store
-from core.store.leases import Grant, LeaseLost
-from core.store.models import Entry, Lease, Source
-from core.store.sources import NewSource
-from fetcher.outbox import Outbox
-from fetcher.poller import Poller
-from fetcher.spacing import HostSpacing
+from core.store import accounts
+from core.store.leases import LeaseLost
+from core.store.models import Source
+from tests.contract.desk import KEY, Desk, Post, feed, kind_that, posts, rss
 from tests.contract.world import NOON
 from tests.receiver import Answer, Close, Drip, Hang, Raw, Receiver, Reset, Respond, endless_body, redirect
 from tests.servers import free_port
-
-OPEN = EgressPolicy((ip_network("127.0.0.0/8"),))
-KEY = "0123456789abcdef"
-
-
-class ConfirmingPublisher:
-    """A broker's place: confirms what is published, except what it is told to refuse."""
-
-    def __init__(self) -> None:
-        self.confirmed: list[ArticleMessage] = []
-        self.refusing: set[str] | None = set()  # ids; None refuses everything
-
-    def publish_many(self, messages: Sequence[ArticleMessage]) -> list[PublishError | None]:
-        """Confirm or refuse each."""
-        return [self._publish(message) for message in messages]
-
-    def publish(self, message: ArticleMessage) -> None:
-        """Confirm, or raise."""
-        if refusal := self._publish(message):
-            raise refusal
-
-    def _publish(self, message: ArticleMessage) -> PublishError | None:
-        if self.refusing is None or message.id in self.refusing:
-            return PublishError("not confirmed")
-        self.confirmed.append(message)
-        return None
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def take(self) -> list[tuple[str, int]]:
-        """Return id and version of what was confirmed since the last call."""
-        told = [(message.id, message.version) for message in self.confirmed]
-        self.confirmed.clear()
-        return told
-
-
-@dataclass
-class Desk:
-    """A leader's poller with everything around it."""
-
-    store: Store
-    session: GuardedSession
-    grant: Grant
-    spacing: HostSpacing = field(default_factory=lambda: HostSpacing(0))
-    publisher: ConfirmingPublisher = field(default_factory=ConfirmingPublisher)
-    clock: ManualClock = field(default_factory=lambda: ManualClock(NOON))
-    seconds: float = 1_000.0
-    kinds: dict[str, Any] = field(default_factory=lambda: discover(fetcher.sources, "KIND"))
-    secrets: dict[str, str] = field(default_factory=lambda: {"newsapi_key": KEY})
-
-    @property
-    def outbox(self) -> Outbox:
-        return Outbox(self.store, self.publisher, self.clock)
-
-    def add(self, url: str, kind: str = "feed", owner: str | None = None, name: str = "") -> str:
-        with self.store.write() as session:
-            new = NewSource(kind, url, name, None, self.clock.now())
-            return sources.find_or_create(session, owner, new, self.clock.now())[0].id
-
-    def poll(self, source_id: str) -> float | None:
-        poller = Poller(
-            self.store,
-            self.session,
-            self.kinds,
-            self.outbox,
-            self.clock,
-            parse=lambda kind, document, now: kind.parse(document, now),
-            secrets=self.secrets,
-            spacing=self.spacing,
-            backfill=10,
-            monotonic=lambda: self.seconds,
-        )
-        return poller.poll(source_id, self.grant)
-
-    def source(self, source_id: str) -> Source:
-        with self.store.read() as session:
-            return session.get_one(Source, source_id)
-
-    def entries(self) -> dict[str, Entry]:
-        with self.store.read() as session:
-            return {entry.producer_id: entry for entry in session.execute(select(Entry)).scalars()}
-
-    def wait_until_next(self, source_id: str) -> float:
-        """Return the seconds from now until the next poll."""
-        due = self.source(source_id).next_poll_at
-        assert due is not None
-        return (due - self.clock.now()).total_seconds()
-
-    def depose(self) -> None:
-        """Let somebody else take the lease."""
-        with self.store.write() as session:
-            session.execute(update(Lease).values(expires_at=NOON.replace(year=2020)))
-        assert leases.acquire(self.store, "leader", "another", 600) is not None
-
-
-@pytest.fixture
-def desk(store: Store) -> Iterator[Desk]:
-    grant = leases.acquire(store, "leader", "me", 600)
-    assert grant is not None
-    with guarded_session(OPEN, user_agent="Clarion test") as session:
-        yield Desk(store, session, grant)
-
-
-@dataclass(frozen=True)
-class Post:
-    """An item of a feed."""
-
-    guid: str
-    title: str
-    published: datetime = NOON
-
-
-def posts(count: int) -> list[Post]:
-    """Return items, the newest first, one for each minute before noon."""
-    return [Post(f"p{number}", f"Post {number}", NOON - timedelta(minutes=number)) for number in range(count)]
-
-
-def rss(items: Sequence[Post]) -> bytes:
-    parts = [
-        f"<item><guid isPermaLink='false'>{item.guid}</guid><title>{item.title}</title>"
-        f"<pubDate>{format_datetime(item.published)}</pubDate></item>"
-        for item in items
-    ]
-    channel = f"<title>The Times of Testing</title>{''.join(parts)}"
-    return f"<?xml version='1.0'?><rss version='2.0'><channel>{channel}</channel></rss>".encode()
-
-
-def feed(items: Sequence[Post], **headers: str) -> Respond:
-    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Respond(200, rss(items), (("Content-Type", "application/rss+xml"), *named))
-
 
 # --- what is told
 
@@ -176,7 +34,8 @@ def test_the_first_poll_tells_the_newest_ten_and_records_the_rest(desk: Desk, re
     row = desk.source(source)
     assert (row.last_success_at, row.failures, row.last_error) == (NOON, 0, None)
     assert row.name == "The Times of Testing"
-    assert 900 <= desk.wait_until_next(source) <= 990
+    # 15 within a day come to 105 a week, of which each is asked for ten times.
+    assert 576 <= desk.wait_until_next(source) <= 634
 
 
 def test_the_second_poll_tells_nothing(desk: Desk, receiver: Receiver) -> None:
@@ -304,7 +163,7 @@ def test_what_is_not_confirmed_waits_and_is_told_by_the_next_leader(desk: Desk, 
 
     row = desk.source(source)
     assert (row.etag, row.last_success_at) == (None, None)
-    assert 60 <= desk.wait_until_next(source) <= 66
+    assert 900 <= desk.wait_until_next(source) <= 990
     assert sorted(desk.publisher.take()) == [("p0", 1), ("p2", 1), ("p4", 1)]
     assert {id_ for id_, entry in desk.entries().items() if not entry.published} == {"p1", "p3"}
 
@@ -394,7 +253,6 @@ def test_a_deposed_leader_notes_no_failure(desk: Desk, receiver: Receiver) -> No
     [
         (Respond(404), "There is nothing at this address (status 404)"),
         (Respond(403), "The server refuses access (status 403)"),
-        (Respond(410), "The server says that this address is gone for good (status 410)"),
         (Respond(500), "The server failed (status 500)"),
         (Respond(200, b""), "The server sent an empty document"),
         (Raw(b"220 ftp.example.com\r\n"), "The server's answer is not valid HTTP"),
@@ -450,9 +308,7 @@ def test_what_breaks_the_reading_is_that_sources_failure(desk: Desk, receiver: R
 
     source = desk.add(receiver.script("/feed", feed(posts(1))))
     whole = desk.kinds["feed"]
-    desk.kinds["feed"] = SimpleNamespace(
-        name="feed", default_interval_seconds=900, request=whole.request, parse=fail
-    )
+    desk.kinds["feed"] = kind_that(whole, parse=fail)
     desk.poll(source)
     assert desk.source(source).last_error == "Reading the document failed; see the fetcher's log"
 
@@ -490,11 +346,10 @@ def test_a_failure_keeps_the_validators(desk: Desk, receiver: Receiver) -> None:
     [
         ("3600", 3_600),
         (format_datetime(NOON + timedelta(hours=2), usegmt=True), 7_200),
-        ("5", 60),
+        ("5", 300),
         ("99999999", 86_400),
-        ("soon", 60),
     ],
-    ids=["seconds", "date", "short", "long", "words"],
+    ids=["seconds", "date", "short", "long"],
 )
 def test_the_pause_that_a_server_asks_for_is_kept(
     desk: Desk, receiver: Receiver, status: int, asked: str, least: int
@@ -541,28 +396,6 @@ def test_a_key_does_not_follow_a_redirect_to_another_server(desk: Desk, receiver
         assert elsewhere.requests[0].header("x-api-key") is None
 
 
-# --- manners
-
-
-def test_requests_to_one_host_are_spaced(desk: Desk, receiver: Receiver) -> None:
-    desk.spacing = HostSpacing(2.0)
-    one, two = (desk.add(receiver.script(path, feed(posts(1)))) for path in ("/one", "/two"))
-
-    assert desk.poll(one) is None
-    assert desk.poll(two) == pytest.approx(2.0)
-    assert len(receiver.requests) == 1
-    desk.seconds += 2.0
-    assert desk.poll(two) is None
-    assert [request.path for request in receiver.requests] == ["/one", "/two"]
-
-
-def test_requests_say_who_asks(desk: Desk, receiver: Receiver) -> None:
-    desk.poll(desk.add(receiver.script("/feed", feed(posts(1)))))
-    (request,) = receiver.requests
-    assert request.header("user-agent") == "Clarion test"
-    assert "application/rss+xml" in (request.header("accept") or "")
-
-
 # --- sources that are no more
 
 
@@ -592,9 +425,7 @@ def test_a_source_may_be_deleted_while_it_is_fetched(desk: Desk, receiver: Recei
             session.execute(delete(Source))
         return whole.request(*arguments)
 
-    desk.kinds["feed"] = SimpleNamespace(
-        name="feed", default_interval_seconds=900, request=delete_meanwhile, parse=whole.parse
-    )
+    desk.kinds["feed"] = kind_that(whole, request=delete_meanwhile)
     assert desk.poll(source) is None
     assert desk.entries() == {}
     assert desk.publisher.take() == []

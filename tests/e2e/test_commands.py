@@ -40,6 +40,26 @@ def test_sources_are_added_listed_and_fetched(running: Up, receiver: Receiver) -
     assert (row["name"], row["url"], row["last_error"]) == ("Coast", url, None)
 
 
+def test_the_feed_of_a_page_is_found_and_lists_go_out_and_in(running: Up, receiver: Receiver) -> None:
+    data, feed = running.data, serve_feed(receiver, ["Tides"], "/news/tides.xml")
+    page = "<html><head><link rel=alternate type='application/rss+xml' href=/news/tides.xml></head></html>"
+    site = receiver.script("/news/", Respond(body=page.encode()))
+    added = succeeds("sources", "add", site, "--folder", "Sea/Coast", "--data", data)
+    assert added.split()[1] == feed
+    assert "no feed" in clarion("sources", "add", receiver.url + "/none", "--data", data).complaint
+
+    exported = succeeds("sources", "export", "--data", data)
+    assert '<outline text="Sea">\n<outline text="Coast">' in exported
+    again = succeeds("sources", "import", "-", "--data", data, stdin=exported)
+    assert again.startswith("0 added, ")
+    mixed = exported.replace("/news/tides.xml", "/news/other.xml").replace(
+        "<body>", "<body><outline xmlUrl='x'/>"
+    )
+    done = clarion("sources", "import", "-", "--data", data, stdin=mixed)
+    assert done.output.startswith("1 added, ")
+    assert done.errors.splitlines()[0].startswith("line 4: x: url: ")
+
+
 def test_what_is_published_from_files_reaches_the_webhook(
     running: Up, receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -198,6 +218,8 @@ REFUSED = {
     "a webhook inside": (["subscribe", "comets", "--webhook", "http://10.0.0.1/"], "channel.url"),
     "no channel": (["subscribe", "comets"], "--webhook URL or --email ADDRESS"),
     "a source that is no URL": (["sources", "add", "ftp://example.com/feed"], "url"),
+    "a page inside": (["sources", "add", "http://10.0.0.1/"], "private"),
+    "a list that is none": (["sources", "import", "nowhere.opml"], "cannot read nowhere.opml"),
     "an unknown source": (["sources", "fetch", "src_nothing"], "source"),
     "an unknown delivery": (["deliveries", "retry", "dlv_nothing"], "delivery"),
     "an unknown channel": (["channels", "test", "ch_nothing"], "channel"),

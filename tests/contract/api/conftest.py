@@ -18,12 +18,13 @@ from api.app import create_app
 from api.services import Services
 from core.clock import ManualClock
 from core.egress import EgressPolicy
-from core.errors import PublishError, Unavailable
+from core.errors import ClarionError, PublishError, Unavailable
 from core.message import ArticleMessage
 from core.registry import discover
 from core.signing import SecretBox
 from core.store import accounts
 from core.store.engine import Store
+from fetcher.discovery import FoundFeed
 from notifiers.testing import Trial
 from router.service import Router
 
@@ -79,6 +80,21 @@ class ScriptedTester:
         return self.result
 
 
+class ScriptedFinder:
+    """A feed finder's place: keeps what was looked for, and answers with `feeds` or `failure`."""
+
+    def __init__(self) -> None:
+        self.feeds: list[FoundFeed] = []
+        self.failure: ClarionError | None = None
+        self.asked: list[str] = []
+
+    def find(self, url: str) -> list[FoundFeed]:
+        self.asked.append(url)
+        if self.failure:
+            raise self.failure
+        return self.feeds
+
+
 class NoTasks:
     """Where batches go when no worker is part of the test."""
 
@@ -128,6 +144,7 @@ class Api:
     publisher: RecordingPublisher
     announcer: CountingAnnouncer
     tester: ScriptedTester = field(default_factory=ScriptedTester)
+    finder: ScriptedFinder = field(default_factory=ScriptedFinder)
     failing: set[str] = field(default_factory=set)
 
     def account(self, *, administrator: bool = False, name: str | None = None) -> Client:
@@ -169,6 +186,7 @@ def api(store: Store) -> Api:
         channel_kinds=discover(notifiers.channels, "KIND"),
         channel_tester=made.tester,
         source_kinds=discover(fetcher.sources, "KIND"),
+        feed_finder=made.finder,
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
         publisher=publisher,
         announcer=made.announcer,

@@ -32,6 +32,7 @@ def test_a_notice_shows_what_happened_and_whether_it_was_told(api: Api, client: 
         "id": id_,
         "kind": "channel_disabled",
         "channel_id": "ch_1",
+        "source_id": None,
         "reason": "gone",
         "text": "The receiver answered 410 Gone.",
         "created_at": made_at,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from api.channel_setup import SharedFields
+from api.new_sources import NewSourceInput
 from api.publishing import ArticleInput
 from api.resources.keys import NewKey
-from api.resources.sources import NewSourceInput
 from api.resources.subscriptions import NewSubscriptionInput
 from core.errors import Unavailable
 from core.store.engine import Store

@@ -75,6 +75,22 @@ def test_permanence_is_remembered_as_far_as_it_reaches(session: GuardedSession) 
         assert _follow(session, server.url("/c?x=1")).permanent_url is None
 
 
+def test_who_asks_may_object_to_a_hop_before_it_is_made(session: GuardedSession) -> None:
+    moves = {"/a": ("301", "/b"), "/b": ("302", "/c")}
+    seen: list[str] = []
+
+    def object_to_the_second(url: str) -> None:
+        seen.append(url)
+        if len(seen) == 2:
+            raise InterruptedError
+
+    with serving(_site(moves)) as server:
+        with pytest.raises(InterruptedError):
+            _follow(session, server.url("/a"), before_hop=object_to_the_second)
+        assert seen == [server.url("/b"), server.url("/c")]
+        assert len(server.requests) == 2
+
+
 def test_locations_with_spaces_and_utf8_are_understood(session: GuardedSession) -> None:
     with serving(_site({"/a": ("303", " /straße a ")})) as server:
         assert _follow(session, server.url("/a")).response.url == server.url("/stra%C3%9Fe%20a")

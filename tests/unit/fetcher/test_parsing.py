@@ -139,6 +139,8 @@ def test_a_missing_title_is_made_of_the_first_words() -> None:
         (" - BBC", "BBC News"),
         (" - AP", "Associated Press"),
         (" - IGN - IGN", "IGN"),
+        (" | Mint - Mint", "Livemint.com"),
+        (" - Business Insider", "The Tech Business Insider"),
     ],
 )
 def test_the_publisher_is_taken_off_a_title(suffix: str, name: str) -> None:

@@ -7,26 +7,38 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.triggers.date import DateTrigger
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from core.clock import SystemClock
 from core.errors import Unavailable
-from core.store import sources
+from core.store import leases, sources
 from core.store.engine import Store, open_store
 from core.store.leases import Grant, LeaseLost
 from core.store.models import Source
 from core.store.schema import migrate
 from core.store.sources import NewSource
-from fetcher.scheduling import Duty, LeaderJob, Schedule, _Scheduler
+from fetcher.scheduling import (
+    LONGEST_SPREAD,
+    SPREAD_PER_SOURCE,
+    Duty,
+    LeaderJob,
+    Schedule,
+    _Scheduler,
+    spread_over,
+)
 
 FIRST, SECOND = Grant("leader", "me", 1), Grant("leader", "me", 2)
 LATER = timedelta(days=1)
+POLL_THREADS = 8
 
 
 @pytest.fixture
@@ -73,10 +85,8 @@ def schedule(store: Store, polls: Polls, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def scheduled(store: Store, polls: Polls, monkeypatch: pytest.MonkeyPatch, *jobs: LeaderJob) -> Schedule:
     monkeypatch.setattr("fetcher.scheduling.LOOK_SECONDS", 0.05)
-    monkeypatch.setattr("fetcher.scheduling.LOOK_AT_ALL", timedelta(seconds=0.2))
-    monkeypatch.setattr("fetcher.scheduling.AGAIN_AFTER", timedelta(seconds=0.1))
-    monkeypatch.setattr("fetcher.scheduling.AFTER_THIS_POLL", timedelta(seconds=0.1))
-    return Schedule(store, polls, list(jobs), frozenset({"feed"}), SystemClock())
+    monkeypatch.setattr("fetcher.scheduling.AGAIN_AFTER_SECONDS", 0.1)
+    return Schedule(store, polls, list(jobs), frozenset({"feed"}), SystemClock(), POLL_THREADS)
 
 
 def add(store: Store, name: str, due: datetime | None = None, kind: str = "feed") -> str:
@@ -235,6 +245,102 @@ def test_a_poll_that_outlives_its_reign_comes_back_under_the_next(
     assert polls.seen.count((source, 1)) == 1
 
 
+@pytest.fixture
+def jammed(schedule: Schedule, store: Store, polls: Polls) -> Iterator[threading.Event]:
+    """Every thread for polls is busy with a source that hangs, until the event is set."""
+    release = threading.Event()
+    slow = {add(store, f"slow{number}", long_ago()) for number in range(POLL_THREADS)}
+    planned = {"updated_at": long_ago() - LATER}
+    with store.write() as session:
+        session.execute(update(Source).where(Source.id.in_(slow)).values(planned))
+
+    def hang(source_id: str, _grant: Grant) -> None:
+        if source_id in slow:
+            release.wait(15)
+        polls.done(source_id)
+
+    polls.answer = hang
+    schedule.begin(FIRST)
+    eventually(lambda: slow <= {id_ for id_, _ in polls.seen})
+    yield release
+    release.set()
+
+
+def long_ago() -> datetime:
+    return SystemClock().now() - LATER
+
+
+def test_what_somebody_waits_for_is_polled_though_all_threads_are_busy(
+    jammed: threading.Event, store: Store, polls: Polls
+) -> None:
+    made = add(store, "new")
+    eventually(lambda: (made, 1) in polls.seen)
+    assert not jammed.is_set()
+
+
+def test_what_waits_for_a_thread_when_a_reign_ends_is_not_polled_in_its_name(
+    jammed: threading.Event, schedule: Schedule, store: Store, polls: Polls
+) -> None:
+    queued = add(store, "queued", long_ago())
+    with store.write() as session:
+        session.execute(update(Source).where(Source.id == queued).values(updated_at=long_ago() - LATER))
+    eventually(lambda: queued in schedule._planned)
+    schedule.end()
+    jammed.set()
+    schedule.begin(SECOND)
+    eventually(lambda: (queued, 2) in polls.seen)
+    a_few_looks(schedule, store, polls)
+    assert (queued, 1) not in polls.seen
+
+
+def test_only_so_many_are_held_ready_at_a_time(
+    store: Store, polls: Polls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fetcher.scheduling.MOST_IN_HAND", 5)
+    due = {add(store, str(number), long_ago()) for number in range(40)}
+    with store.write() as session:
+        session.execute(update(Source).values(updated_at=long_ago() - LATER))
+    schedule = scheduled(store, polls, monkeypatch)
+    held: list[int] = []
+
+    def count(source_id: str, _grant: Grant) -> None:
+        held.append(len(schedule._planned))
+        polls.done(source_id)
+
+    polls.answer = count
+    schedule.begin(FIRST)
+    eventually(lambda: due <= {id_ for id_, _ in polls.seen})
+    schedule.end()
+    assert max(held) <= 5
+
+
+def test_after_a_restart_a_thousand_sources_do_not_go_at_once(
+    schedule: Schedule, store: Store, polls: Polls
+) -> None:
+    due = [add(store, str(number), long_ago()) for number in range(60)]
+    asked = add(store, "asked")
+    with store.write() as session:
+        values = {"updated_at": long_ago() - LATER}
+        session.execute(update(Source).where(Source.id.in_(due)).values(values))
+    before = SystemClock().now()
+    assert leases.acquire(store, "leader", "me", 600) == FIRST
+    schedule.begin(FIRST)
+    eventually(lambda: (asked, 1) in polls.seen)
+    with store.read() as session:
+        times = {source.next_poll_at for source in session.query(Source) if source.id in due}
+    assert len(times) == 60
+    assert all(moment is not None and moment > before for moment in times)
+
+
+@given(st.integers(1, 20_000), st.randoms(use_true_random=False))
+def test_the_overdue_are_spread_evenly_over_a_bounded_time(count: int, chance: Random) -> None:
+    now = SystemClock().now()
+    found = spread_over([str(number) for number in range(count)], now, chance)
+    waits = sorted((moment - now).total_seconds() for moment in found.values())
+    assert len(found) == count
+    assert 0 <= waits[0] <= waits[-1] <= min(count * SPREAD_PER_SOURCE, LONGEST_SPREAD)
+
+
 class _ShutsDown(ThreadPoolExecutor):  # type: ignore[misc]
     """An executor to which a job is handed at the very moment of the shutdown."""
 
@@ -314,7 +420,7 @@ def test_duties_of_a_new_reign_have_its_grant(
 
 def test_what_is_to_be_done_at_its_end_is_done(store: Store, polls: Polls) -> None:
     ended: list[str] = []
-    schedule = Schedule(store, polls, [], frozenset(), SystemClock(), at_end=lambda: ended.append("once"))
+    schedule = Schedule(store, polls, [], frozenset(), SystemClock(), 1, at_end=lambda: ended.append("once"))
     schedule.begin(FIRST)
     assert ended == []
     schedule.end()

@@ -1,17 +1,9 @@
-"""What the poller decides without asking anybody."""
+"""What is kept of an answer's headers."""
 
 import pytest
 
-from fetcher.poller import LONGEST_VALIDATOR, _backoff, _validators
+from fetcher.reading import LONGEST_VALIDATOR, _validators
 from fetcher.sources.base import Document
-
-
-@pytest.mark.parametrize(
-    ("failures", "seconds"),
-    [(1, 60), (2, 120), (3, 240), (11, 61_440), (12, 86_400), (13, 86_400), (1_000_000, 86_400)],
-)
-def test_the_pause_doubles_up_to_a_day(failures: int, seconds: float) -> None:
-    assert _backoff(failures) == seconds
 
 
 @pytest.mark.parametrize(
