@@ -22,6 +22,7 @@ from api.resources import (
     source_lists,
     sources,
     subscriptions,
+    websub,
 )
 from api.resources.health import Readiness
 from api.services import EXTENSION, Services
@@ -42,6 +43,7 @@ RESOURCES = (
     keys,
     cluster,
     short_forms,
+    websub,
 )
 
 

@@ -31,8 +31,10 @@ from fetcher.leadership import Leadership
 from fetcher.outbox import Outbox
 from fetcher.parsing.sandbox import Sandbox
 from fetcher.poller import Poller
+from fetcher.pushed import PushedDocuments
 from fetcher.scheduling import LeaderJob, Schedule
 from fetcher.sources.base import PolledKind, SourceKind
+from fetcher.websub import HubRequests
 from notifiers.channels.base import ChannelKind, Transports
 from notifiers.delivery import DeliveryService, DeliverySettings
 from notifiers.lines import Bounds
@@ -49,6 +51,8 @@ VERSION = version("clarion")
 SWEEP_SECONDS = 0.5
 OUTBOX_SECONDS = 1.0
 NOTICES_SECONDS = 5.0
+PUSHED_SECONDS = 1.0
+HUBS_SECONDS = 10.0
 PARTITIONS_SECONDS = 3_600.0
 COMPILE_SECONDS = 10.0
 FORGET_SECONDS = 3_600.0
@@ -166,6 +170,8 @@ class Wiring:
             secrets={"newsapi_key": key.get_secret_value()} if key else {},
             gate=HostGate(self.settings.host_spacing_seconds),
             backfill=self.settings.backfill,
+            # Without a public URL no hub could reach us.
+            seal=self._seal if self.settings.public_url else None,
         )
 
     def _feed_finder(self) -> FeedFinder:
@@ -192,11 +198,26 @@ class Wiring:
             LeaderJob("sweep", sweep, SWEEP_SECONDS),
             LeaderJob("outbox", self._outbox, OUTBOX_SECONDS),
             LeaderJob("notices", self._owner_notices(), NOTICES_SECONDS),
+            LeaderJob("pushed documents", self._pushed_documents(), PUSHED_SECONDS),
+            *self._hub_requests(),
             LeaderJob("partitions", lambda _grant: ensure_partitions_ahead(self.store), PARTITIONS_SECONDS),
             LeaderJob("compiled queries", upkeep.compile_queries, COMPILE_SECONDS),
             LeaderJob("unused queries", upkeep.forget_queries, FORGET_SECONDS),
             LeaderJob("revision log", upkeep.cut_log, CUT_SECONDS),
         ]
+
+    def _seal(self, secret: str) -> str:
+        return self.box.encrypt(secret)
+
+    def _pushed_documents(self) -> PushedDocuments:
+        return PushedDocuments(self.store, self.polled_kinds, self._sandbox.parse, self._outbox, self.clock)
+
+    def _hub_requests(self) -> list[LeaderJob]:
+        if self.settings.public_url is None:
+            return []
+        send = Transfer(self.egress, self._user_agent).perform
+        duty = HubRequests(self.store, send, self.egress, self.box, self.settings.public_url, self.clock)
+        return [LeaderJob("hubs", duty, HUBS_SECONDS)]
 
     def _owner_notices(self) -> OwnerNotices:
         return OwnerNotices(

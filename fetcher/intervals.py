@@ -26,6 +26,7 @@ class Because(StrEnum):
     DEFAULT = "default"
     TTL = "ttl"
     CACHE = "cache"
+    PUSHED = "pushed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Wishes:
     own: float | None = None
     hinted: float | None = None
     cached: float | None = None
+    pushed: bool = False
 
 
 def interval(wishes: Wishes, rhythm: Rhythm | None, now: datetime) -> Interval:
@@ -84,10 +86,12 @@ def interval(wishes: Wishes, rhythm: Rhythm | None, now: datetime) -> Interval:
 
     Its owner's wish counts before everything. Otherwise it is polled as often as it publishes, but not before
     its document (`ttl`, `sy:*`) or server (`Cache-Control`, `Expires`) says that there may be something new;
-    from 5 minutes to a day.
+    from 5 minutes to a day, and once a day while a hub pushes its news.
     """
     if wishes.own is not None:
         return Interval(wishes.own, Because.YOURS)
+    if wishes.pushed:
+        return Interval(LONGEST_SECONDS, Because.PUSHED)
     candidates = [_by_rhythm(wishes, rhythm, now)]
     if wishes.hinted is not None:
         candidates.append(Interval(_bounded(wishes.hinted), Because.TTL))

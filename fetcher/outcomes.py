@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core.egress import masked_url
-from core.store import host_cooldowns, source_states
+from core.store import host_cooldowns, hubs, source_states
 from core.store.models import Source
 from core.store.states import SourceState
 from fetcher.intervals import (
@@ -38,10 +38,19 @@ def succeeded(
     _remember(row, reading, new, now)
     row.last_success_at, row.failures = now, 0
     row.last_error = row.last_error_reason = None
-    used = interval_of(row, kind, now)
+    used = interval_of(row, kind, now, pushed=hubs.is_pushed(session, row.id, now))
     row.used_interval_seconds, row.used_interval_because = round(used.seconds), used.because.value
     _plan(row, polled, used.seconds, now)
     _move(session, row, reading, kind, now)
+
+
+def pushed(row: Source, new: int, now: datetime) -> None:
+    """Note that a hub pushed so many new articles of a source."""
+    row.last_success_at = now
+    known = _rhythm(row)
+    if known is not None:
+        rhythm = known.after(new, now)
+        row.articles_weight, row.articles_weighed_at = rhythm.weight, rhythm.at
 
 
 def unpublished(row: Source, polled: Source, kind: PolledKind, now: datetime) -> None:
@@ -70,7 +79,7 @@ def _cool(session: Session, host: str, asked: float | None, now: datetime) -> fl
     return (until - now).total_seconds()
 
 
-def interval_of(row: Source, kind: PolledKind, now: datetime) -> Interval:
+def interval_of(row: Source, kind: PolledKind, now: datetime, *, pushed: bool = False) -> Interval:
     """Return how often a source is to be polled, by what is known of it."""
     wishes = Wishes(
         default=kind.default_interval_seconds,
@@ -78,6 +87,7 @@ def interval_of(row: Source, kind: PolledKind, now: datetime) -> Interval:
         own=row.interval_seconds,
         hinted=row.hinted_seconds,
         cached=row.cached_seconds,
+        pushed=pushed,
     )
     return interval(wishes, _rhythm(row), now)
 
@@ -92,7 +102,8 @@ def _remember(row: Source, reading: Reading, new: int, now: datetime) -> None:
     if news is not None:
         row.etag, row.last_modified = news.etag, news.last_modified
         row.name = name_of(row, news)
-        row.hinted_seconds = None if news.hinted_seconds is None else round(news.hinted_seconds)
+        hinted = news.hints.interval_seconds
+        row.hinted_seconds = None if hinted is None else round(hinted)
     if news is not None or reading.cached_seconds is not None:
         # A 304 without a word about it leaves in force what was said before (RFC 9111, section 4.3.4).
         row.cached_seconds = reading.cached_seconds

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import Clock
 from core.egress import GuardedSession
-from core.store import due_sources, host_cooldowns
+from core.store import due_sources, host_cooldowns, hubs
 from core.store.engine import Store
 from core.store.leases import Grant, check
 from core.store.models import Source
@@ -20,7 +20,7 @@ from fetcher.hosts import HostGate
 from fetcher.outbox import Outbox
 from fetcher.reading import HostBusy, Parse, PollFailed, Reader, Reading
 from fetcher.recording import Recorded, record
-from fetcher.sources.base import PolledKind
+from fetcher.sources.base import FeedHints, PolledKind
 
 log = structlog.get_logger()
 
@@ -37,7 +37,10 @@ class _Seen:
 
 
 class Poller:
-    """Polls sources on behalf of the leader; every write checks the leader's token."""
+    """Polls sources on behalf of the leader; every write checks the leader's token.
+
+    With `seal`, which encrypts secrets, hubs that sources name are noted, to be asked to push.
+    """
 
     def __init__(
         self,
@@ -51,10 +54,12 @@ class Poller:
         secrets: Mapping[str, str],
         gate: HostGate,
         backfill: int,
+        seal: Callable[[str], str] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._kinds, self._outbox, self._clock = store, kinds, outbox, clock
         self._gate, self._backfill, self._monotonic = gate, backfill, monotonic
+        self._seal = seal
         self._reader = Reader(
             store, session, kinds, gate, clock, parse=parse, secrets=secrets, monotonic=monotonic
         )
@@ -145,9 +150,17 @@ class Poller:
         self, session: Session, row: Source, seen: _Seen, reading: Reading, recorded: Recorded
     ) -> None:
         now, source = self._clock.now(), seen.source
+        if reading.news is not None and self._seal is not None:
+            self._note_hub(session, row, reading.news.hints, self._seal)
         outcomes.succeeded(session, row, source, reading, recorded.new, self._kinds[source.kind], now)
         if seen.cooled_until is not None:
             host_cooldowns.warm(session, self._gate.hosts_of(source.id, source.url), now)
+
+    def _note_hub(self, session: Session, row: Source, hints: FeedHints, seal: Callable[[str], str]) -> None:
+        if hints.hub is None:
+            hubs.forget(session, row.id)
+        else:
+            hubs.note(session, row.id, hints.hub, hints.self_url or row.url, seal, self._clock.now())
 
     def _note_failure(self, source: Source, grant: Grant, failure: PollFailed) -> None:
         with self._store.write() as session:

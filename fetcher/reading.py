@@ -19,6 +19,7 @@ from fetcher.hosts import HostGate, host_name
 from fetcher.identity import guid_identity
 from fetcher.sources.base import (
     Document,
+    FeedHints,
     Fetched,
     FetchRequest,
     Item,
@@ -47,7 +48,7 @@ class News:
     title: str | None
     etag: str | None
     last_modified: str | None
-    hinted_seconds: float | None
+    hints: FeedHints
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Reader:
         if isinstance(answer, Document):
             parsed = self._parsed(kind, answer, first=True)
             items = parsed.items + self._read_more(source, kind, parsed)
-            news = News(items, parsed.title, *_validators(answer), parsed.hints.interval_seconds)
+            news = News(items, parsed.title, *_validators(answer), parsed.hints)
         cached = fresh_for(answer.headers, self._clock.now())
         return Reading(news, cached, answer.permanent_url, bound=bool(first.credentials))
 

@@ -15,8 +15,9 @@ from api.problems import Problem, conflict, invalid, not_found
 from api.services import services
 from api.transactions import write_settled
 from api.views import timestamp
-from core.store import listings, source_states
+from core.store import hubs, listings, source_states
 from core.store import sources as stored
+from core.store.hubs import HubSubscription
 from core.store.models import Source
 from core.store.source_health import DEFAULT, YOURS, articles_per_week
 from core.store.sources import PUSH, PUSH_SCHEME
@@ -64,9 +65,10 @@ def show(source_id: str) -> ResponseReturnValue:
     """Show one source."""
     with services().store.read() as session:
         source = stored.find_visible(session, caller().account_id, source_id)
+        hub = hubs.of_source(session, source_id)
     if source is None:
         raise not_found("source")
-    return source_view(source)
+    return {**source_view(source), "websub": None if hub is None else _hub_view(hub)}
 
 
 @blueprint.patch("/<id:source_id>")
@@ -146,6 +148,15 @@ def source_view(source: Source) -> dict[str, Any]:
         "next_poll_at": timestamp(source.next_poll_at),
         "created_at": timestamp(source.created_at),
         "updated_at": timestamp(source.updated_at),
+    }
+
+
+def _hub_view(hub: HubSubscription) -> dict[str, Any]:
+    return {
+        "hub": hub.hub,
+        "state": hub.state,
+        "lease_until": timestamp(hub.lease_until),
+        "last_error": hub.last_error,
     }
 
 
