@@ -48,7 +48,7 @@ def create() -> ResponseReturnValue:
     source, is_new = write_settled(services().store, find_or_create)
     if source.kind != wanted.kind:
         raise conflict(f"The source {source.id} has the same URL, but is of the kind {source.kind}.")
-    return source_view(source), 201 if is_new else 200, {"Location": f"/v1/sources/{source.id}"}
+    return _shown(source), 201 if is_new else 200, {"Location": f"/v1/sources/{source.id}"}
 
 
 @blueprint.get("")
@@ -57,7 +57,8 @@ def index() -> ResponseReturnValue:
     given = read_parameters(PageParameters)
     with services().store.read() as session:
         page = listings.sources(session, caller().account_id, given.cursor, given.limit)
-    return page_json(page, source_view)
+        named = hubs.of_sources(session, [source.id for source in page.rows])
+    return page_json(page, lambda source: source_view(source, named.get(source.id)))
 
 
 @blueprint.get("/<id:source_id>")
@@ -65,10 +66,9 @@ def show(source_id: str) -> ResponseReturnValue:
     """Show one source."""
     with services().store.read() as session:
         source = stored.find_visible(session, caller().account_id, source_id)
-        hub = hubs.of_source(session, source_id)
     if source is None:
         raise not_found("source")
-    return {**source_view(source), "websub": None if hub is None else _hub_view(hub)}
+    return _shown(source)
 
 
 @blueprint.patch("/<id:source_id>")
@@ -86,7 +86,7 @@ def change(source_id: str) -> ResponseReturnValue:
         source.updated_at = services().clock.now()
         return source
 
-    return source_view(write_settled(services().store, apply))
+    return _shown(write_settled(services().store, apply))
 
 
 @blueprint.delete("/<id:source_id>")
@@ -109,7 +109,7 @@ def fetch(source_id: str) -> ResponseReturnValue:
         if source.state == SourceState.DISABLED:
             raise conflict("The source is disabled: POST /v1/sources/{id}/enable polls it again.")
         source.next_poll_at = source.updated_at = services().clock.now()
-    return source_view(source), 202
+    return _shown(source), 202
 
 
 @blueprint.post("/<id:source_id>/enable")
@@ -121,11 +121,16 @@ def enable(source_id: str) -> ResponseReturnValue:
         _refuse_merged(source)
         if source.state == SourceState.DISABLED:
             source_states.enable(source, services().clock.now())
-    return source_view(source)
+    return _shown(source)
 
 
-def source_view(source: Source) -> dict[str, Any]:
-    """Return a source as it is shown."""
+def _shown(source: Source) -> dict[str, Any]:
+    with services().store.read() as session:
+        return source_view(source, hubs.of_sources(session, [source.id]).get(source.id))
+
+
+def source_view(source: Source, hub: HubSubscription | None) -> dict[str, Any]:
+    """Return a source as it is shown, with the subscription at the hub that it names."""
     now, (seconds, because) = services().clock.now(), _interval(source)
     return {
         "id": source.id,
@@ -146,6 +151,7 @@ def source_view(source: Source) -> dict[str, Any]:
         "last_error_reason": source.last_error_reason,
         "last_error_at": timestamp(source.last_error_at),
         "next_poll_at": timestamp(source.next_poll_at),
+        "websub": None if hub is None else _hub_view(hub),
         "created_at": timestamp(source.created_at),
         "updated_at": timestamp(source.updated_at),
     }

@@ -1,7 +1,7 @@
 """Hubs that push a source's news (WebSub): what is asked of them, and the documents they sent."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -105,14 +105,15 @@ def forget(session: Session, source_id: str) -> None:
     session.execute(delete(HubSubscription).where(HubSubscription.source_id == source_id))
 
 
-def of_source(session: Session, source_id: str) -> HubSubscription | None:
-    """Return the subscription of a source, if it names a hub."""
-    return session.get(HubSubscription, source_id)
+def of_sources(session: Session, source_ids: Collection[str]) -> dict[str, HubSubscription]:
+    """Return the subscriptions of those of the sources that name a hub."""
+    which = select(HubSubscription).where(HubSubscription.source_id.in_(source_ids))
+    return {row.source_id: row for row in session.execute(which).scalars()}
 
 
 def is_pushed(session: Session, source_id: str, now: datetime) -> bool:
     """Tell whether a hub pushes the source's news at present."""
-    row = of_source(session, source_id)
+    row = session.get(HubSubscription, source_id)
     return row is not None and row.state == HubState.ACTIVE and not _has_lapsed(row, now)
 
 

@@ -309,6 +309,7 @@ def test_a_denied_subscription_is_asked_for_a_day_later(desk: Desk) -> None:
     row = desk.row()
     assert (row.state, row.last_error) == (HubState.REFUSED, "The hub denies the subscription: too many")
     assert not desk.is_pushed()
+    assert ok(desk.reader.get("/v1/sources"))["data"] == [desk.shown()]
     shown = desk.shown()["websub"]
     assert (shown["state"], shown["lease_until"], shown["last_error"]) == ("refused", None, row.last_error)
     desk.pass_time(days=1)
