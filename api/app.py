@@ -5,10 +5,12 @@ from werkzeug.routing import BaseConverter
 
 from api import problems
 from api.inputs import BODY_LIMIT
+from api.pages import mail, mailbox
 from api.resources import (
     account,
     aliases,
     articles,
+    bounces,
     channels,
     cluster,
     deliveries,
@@ -44,6 +46,9 @@ RESOURCES = (
     cluster,
     short_forms,
     websub,
+    bounces,
+    mail,
+    mailbox,
 )
 
 

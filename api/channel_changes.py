@@ -1,5 +1,6 @@
 """Changing a channel: its fields, and whether it is sent to."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +8,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.channel_setup import PUBLIC_KEY, SECRET, SharedFields, configure, read_shared
+from api.channel_setup import PUBLIC_KEY, SECRET, SharedFields, ask_if_unverified, configure, read_shared
 from api.inputs import parse
 from api.ports import ChannelKindPort, SigningKindPort
 from api.problems import Problem, conflict, invalid
 from api.services import Services
-from core.store import channels, ledger, pacing, recovery
+from core.store import channels, confirmations, consents, ledger, pacing, recovery
 from core.store.models import Channel
 from core.store.states import ChannelState
 
@@ -74,6 +75,8 @@ def apply_change(session: Session, services: Services, channel: Channel, change:
     if before != target:
         _retarget(session, kind, channel, target)
     channels.reconfigure(session, services.box, channel, target, config, now)
+    if before != target:
+        ask_if_unverified(session, services, channel)
     return config.get(SECRET) if config.get(SECRET) != stored.get(SECRET) else None
 
 
@@ -121,6 +124,8 @@ def pause(session: Session, services: Services, channel: Channel) -> None:
 def resume(session: Session, services: Services, channel: Channel) -> None:
     """Send to a paused channel again; raises Problem 409 for one in another state."""
     kind_of(services, channel)
+    if consents.is_paused_by_reader(channel):
+        raise conflict("The channel's reader has paused it, and only they can resume it.")
     _move(session, services, channel, ChannelState.PAUSED, ChannelState.ACTIVE)
 
 
@@ -130,12 +135,26 @@ def enable(session: Session, services: Services, channel: Channel, *, vouched: b
     Raises Problem 403 where nobody vouches, 409 for a paused channel.
     """
     kind_of(services, channel)
+    if consents.has_left(channel):
+        raise conflict("The channel's reader has unsubscribed, and only they can subscribe again.")
     if channel.state == ChannelState.UNVERIFIED:
         if not vouched:
             raise Problem(403, "Only an administrator may enable a channel whose address is not verified.")
         _move(session, services, channel, ChannelState.UNVERIFIED, ChannelState.ACTIVE)
     else:
         _move(session, services, channel, ChannelState.DISABLED, ChannelState.ACTIVE)
+
+
+def ask_again(session: Session, services: Services, channel: Channel) -> None:
+    """Have the address asked once more; raises Problem 409 where it needs not be, 429 for too often."""
+    kind_of(services, channel)
+    if channel.state != ChannelState.UNVERIFIED:
+        raise conflict("The channel's address needs no confirmation.")
+    now = services.clock.now()
+    allowed_at = confirmations.request(session, channel, now)
+    if allowed_at is not None:
+        wait = math.ceil((allowed_at - now).total_seconds())
+        raise Problem(429, "The address was asked often enough.", headers={"Retry-After": str(wait)})
 
 
 def recover(session: Session, services: Services, channel: Channel, since: datetime) -> int:

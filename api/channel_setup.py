@@ -14,9 +14,10 @@ from api.services import Services
 from api.views import timestamp
 from core.egress import masked_url
 from core.errors import FieldError
-from core.store import channels
+from core.store import channels, confirmations, consents
 from core.store.channels import NewChannel
 from core.store.models import Channel
+from core.store.states import ChannelState
 
 SECRET = "secret"  # noqa: S105 (the field's name)
 PUBLIC_KEY = "public_key"
@@ -121,13 +122,21 @@ def find_or_create(session: Session, services: Services, account_id: str, spec: 
     existing = channels.find_by_target(session, account_id, spec.kind.name, spec.target)
     if existing is None:
         made = channels.add(session, services.box, account_id, _new_channel(spec), services.clock.now())
+        ask_if_unverified(session, services, made)
         return FoundChannel(made, is_new=True, secret=spec.config.get(SECRET))
     differing = _differing(services, existing, spec)
     if differing:
         raise conflict(
             f"The channel {existing.id} has the same target but differs in: {', '.join(differing)}."
         )
+    ask_if_unverified(session, services, existing)
     return FoundChannel(existing, is_new=False, secret=None)
+
+
+def ask_if_unverified(session: Session, services: Services, channel: Channel) -> None:
+    """Have an address asked for its consent, unless it has left, or was asked too often already."""
+    if channel.state == ChannelState.UNVERIFIED and not consents.has_left(channel):
+        confirmations.request(session, channel, services.clock.now())
 
 
 def _new_channel(spec: ChannelSpec) -> NewChannel:

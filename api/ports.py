@@ -108,6 +108,24 @@ class FeedFinder(Protocol):
         """Return them, the best first; raises ClarionError, in words, where the page is not had."""
 
 
+class KeptMail(Protocol):
+    """A mail that was kept instead of being sent."""
+
+    @property
+    def html(self) -> str | None:
+        """Its HTML part, if it has one."""
+
+
+class MailboxPort(Protocol):
+    """The mailbox of an installation without a mail server."""
+
+    def newest(self, limit: int) -> Sequence[KeptMail]:
+        """Return mails, the newest first."""
+
+    def find(self, id_: str) -> KeptMail | None:
+        """Return one mail."""
+
+
 class Trial(Protocol):
     """What came of sending a sample."""
 

@@ -8,11 +8,11 @@ from typing import cast
 
 from flask import current_app
 
-from api.ports import ChannelKindPort, ChannelTester, FeedFinder, SourceKindPort
+from api.ports import ChannelKindPort, ChannelTester, FeedFinder, MailboxPort, SourceKindPort
 from core.bus.ports import Announcer, ArticlePublisher
 from core.clock import Clock
 from core.egress import EgressPolicy
-from core.signing import SecretBox
+from core.signing import MailTokens, SecretBox
 from core.store.engine import Store
 
 EXTENSION = "clarion"
@@ -37,10 +37,12 @@ class Services:
     egress: EgressPolicy
     publisher: ArticlePublisher
     announcer: Announcer
+    mail_tokens: MailTokens
     readiness: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     public_url: str = ""
     secret_overlap_seconds: int = 86_400
     version: str = ""
+    mailbox: MailboxPort | None = None
     # Each test and each search holds a thread of the server for as long as others take to answer.
     test_slots: Semaphore = field(default_factory=lambda: BoundedSemaphore(TESTS_AT_ONCE))
     search_slots: Semaphore = field(default_factory=lambda: BoundedSemaphore(SEARCHES_AT_ONCE))

@@ -6,6 +6,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from core.errors import ConfigurationError
 
@@ -47,6 +48,11 @@ class DataFolder:
     def database_url(self) -> str:
         """The SQLite database."""
         return f"sqlite:///{self.path.resolve() / 'clarion.db'}"
+
+    @property
+    def mailbox_url(self) -> str:
+        """The mailbox that takes mail while there is no mail server."""
+        return f"maildir://{quote(str(self.path.resolve() / 'mailbox'))}"
 
     def secret_key(self) -> str:
         """Return the secret key, made on first use."""

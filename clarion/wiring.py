@@ -19,9 +19,11 @@ from core.clock import SystemClock
 from core.egress import EgressPolicy, Transfer, guarded_session
 from core.errors import ConfigurationError
 from core.ids import new_id
+from core.mail_links import MailLinks
 from core.registry import discover
 from core.settings import Settings
-from core.signing import SecretBox
+from core.signing import MailTokens, SecretBox
+from core.store import consents
 from core.store.engine import Store, open_store
 from core.store.instances import InstanceInfo
 from core.store.partitions import ensure_partitions_ahead
@@ -36,9 +38,14 @@ from fetcher.scheduling import LeaderJob, Schedule
 from fetcher.sources.base import PolledKind, SourceKind
 from fetcher.websub import HubRequests
 from notifiers.channels.base import ChannelKind, Transports
+from notifiers.channels.email import Email
+from notifiers.confirmation_mail import ConfirmationMails
 from notifiers.delivery import DeliveryService, DeliverySettings
+from notifiers.dkim_signing import dkim_signer
 from notifiers.lines import Bounds
-from notifiers.mailer import mail_transport
+from notifiers.local_mailbox import LocalMailbox
+from notifiers.mail_options import MailOptions
+from notifiers.mailer import MailTransport, mail_transport
 from notifiers.owner_notices import Installation, OwnerNotices
 from notifiers.rendering import template_environment
 from notifiers.sweep import Sweep
@@ -53,6 +60,7 @@ OUTBOX_SECONDS = 1.0
 NOTICES_SECONDS = 5.0
 PUSHED_SECONDS = 1.0
 HUBS_SECONDS = 10.0
+CONFIRMATIONS_SECONDS = 1.0
 PARTITIONS_SECONDS = 3_600.0
 COMPILE_SECONDS = 10.0
 FORGET_SECONDS = 3_600.0
@@ -101,7 +109,8 @@ class Wiring:
     @cached_property
     def channel_kinds(self) -> dict[str, ChannelKind]:
         """Every kind of channel there is."""
-        return discover(notifiers.channels, "KIND")
+        kinds: dict[str, ChannelKind] = discover(notifiers.channels, "KIND")
+        return kinds | {"email": Email(ask_dns=self.settings.mail_ask_dns)}
 
     @cached_property
     def source_kinds(self) -> dict[str, SourceKind]:
@@ -125,6 +134,7 @@ class Wiring:
 
     def api(self, host: str, port: int) -> ApiRole:
         """Return the role that serves HTTP."""
+        served_at = f"http://{host}:{port}"
         services = Services(
             store=self.store,
             clock=self.clock,
@@ -136,21 +146,28 @@ class Wiring:
             publisher=self.bus.publisher(),
             announcer=self.bus.announcer(),
             channel_tester=ChannelTester(
-                self.channel_kinds, lambda: Transfer(self.egress, self._user_agent), self._transports()
+                self.channel_kinds,
+                lambda: Transfer(self.egress, self._user_agent),
+                self._transports(served_at),
             ),
+            mail_tokens=self.mail_tokens,
+            mailbox=self._mailbox,
             readiness=self.readiness,
-            public_url=self.settings.public_url or f"http://{host}:{port}",
+            public_url=self.settings.public_url or served_at,
             secret_overlap_seconds=self.settings.secret_overlap_seconds,
             version=VERSION,
         )
         return ApiRole(create_app(services), host, port)
 
-    def fetcher(self) -> FetcherRole:
-        """Return the role that campaigns for leadership and, leading, polls and sweeps."""
+    def fetcher(self, served_at: str = "") -> FetcherRole:
+        """Return the role that campaigns for leadership and, leading, polls and sweeps.
+
+        Links in mails lead to `served_at` where no public URL is set; raises ConfigurationError without both.
+        """
         reign = Schedule(
             self.store,
             self._poller().poll,
-            self._leader_jobs(),
+            self._leader_jobs(served_at),
             frozenset(self.polled_kinds),
             self.clock,
             self.settings.poll_threads,
@@ -191,15 +208,18 @@ class Wiring:
     def _outbox(self) -> Outbox:
         return Outbox(self.store, self.bus.publisher(), self.clock)
 
-    def _leader_jobs(self) -> list[LeaderJob]:
+    def _leader_jobs(self, served_at: str) -> list[LeaderJob]:
         sweep = Sweep(self.store, self.bus.task_queue(), self.clock)
         upkeep = Upkeep(self.store, self.clock)
+        asking = ConfirmationMails(self.store, self._transports(served_at), self.box)
         return [
             LeaderJob("sweep", sweep, SWEEP_SECONDS),
             LeaderJob("outbox", self._outbox, OUTBOX_SECONDS),
-            LeaderJob("notices", self._owner_notices(), NOTICES_SECONDS),
+            LeaderJob("notices", self._owner_notices(served_at), NOTICES_SECONDS),
             LeaderJob("pushed documents", self._pushed_documents(), PUSHED_SECONDS),
             *self._hub_requests(),
+            LeaderJob("confirmations", asking, CONFIRMATIONS_SECONDS),
+            LeaderJob("old confirmations", asking.forget_old, FORGET_SECONDS),
             LeaderJob("partitions", lambda _grant: ensure_partitions_ahead(self.store), PARTITIONS_SECONDS),
             LeaderJob("compiled queries", upkeep.compile_queries, COMPILE_SECONDS),
             LeaderJob("unused queries", upkeep.forget_queries, FORGET_SECONDS),
@@ -219,11 +239,11 @@ class Wiring:
         duty = HubRequests(self.store, send, self.egress, self.box, self.settings.public_url, self.clock)
         return [LeaderJob("hubs", duty, HUBS_SECONDS)]
 
-    def _owner_notices(self) -> OwnerNotices:
+    def _owner_notices(self, served_at: str) -> OwnerNotices:
         return OwnerNotices(
             self.store,
             self.channel_kinds,
-            self._transports(),
+            self._transports(served_at),
             self.box,
             Transfer(self.egress, self._user_agent).perform,
             Installation(self.settings.contact, self.settings.public_url),
@@ -235,13 +255,13 @@ class Wiring:
         router = Router(self.store, self.bus.task_queue(), self.clock, index)
         return RouterRole(router, self.bus.consumer(), self.bus.listener())
 
-    def worker(self) -> WorkerRole:
-        """Return the role that pushes."""
+    def worker(self, served_at: str = "") -> WorkerRole:
+        """Return the role that pushes; `served_at` as for `fetcher`."""
         service = DeliveryService(
             self.store,
             self.bus.task_queue(),
             self.channel_kinds,
-            self._transports(),
+            self._transports(served_at),
             self.box,
             instance=self.instance.id,
             settings=DeliverySettings(
@@ -253,17 +273,65 @@ class Wiring:
         )
         return WorkerRole(self.bus.task_broker, service, self.settings.worker_threads)
 
-    def _transports(self) -> Transports:
-        smtp = self.settings.smtp_url
+    def _transports(self, served_at: str) -> Transports:
         return Transports(
-            mail=mail_transport(smtp.get_secret_value()) if smtp else None,
+            mail=self._mail,
             mail_from=self.settings.mail_from or "",
             templates=template_environment(),
             egress=self.egress,
             clock=self.clock,
             user_agent=self._user_agent,
             public_url=self.settings.public_url,
+            mail_options=self._mail_options(served_at),
         )
+
+    @cached_property
+    def _mail(self) -> MailTransport | None:
+        url = self.settings.smtp_url
+        return mail_transport(url.get_secret_value()) if url else None
+
+    @property
+    def _mailbox(self) -> LocalMailbox | None:
+        return self._mail if isinstance(self._mail, LocalMailbox) else None
+
+    @property
+    def keeps_mail(self) -> bool:
+        """Whether mail stays on this machine."""
+        return self._mailbox is not None
+
+    def _mail_options(self, served_at: str) -> MailOptions:
+        public_url = self.settings.public_url or served_at
+        if self.settings.smtp_url and not public_url:
+            raise ConfigurationError(
+                "CLARION_PUBLIC_URL: required with CLARION_SMTP_URL: links in mails lead there"
+            )
+        return MailOptions(
+            reply_to=self.settings.mail_reply_to,
+            bounce_address=self.settings.mail_bounces,
+            links=MailLinks(public_url, self.mail_tokens),
+            still_wanted=self._is_wanted,
+            sign=self._dkim_signer,
+        )
+
+    @cached_property
+    def mail_tokens(self) -> MailTokens:
+        """What makes the links in mails."""
+        if self.settings.secret_key is None:
+            raise ConfigurationError("CLARION_SECRET_KEY: required")
+        return MailTokens(self.settings.secret_key.get_secret_value())
+
+    def _is_wanted(self, channel_id: str, target_hash: str) -> bool:
+        with self.store.read() as session:
+            return consents.is_wanted(session, channel_id, target_hash)
+
+    @cached_property
+    def _dkim_signer(self) -> Callable[[bytes], bytes] | None:
+        domain, selector, key = (
+            self.settings.dkim_domain,
+            self.settings.dkim_selector,
+            self.settings.dkim_key,
+        )
+        return dkim_signer(domain, selector, key.get_secret_value()) if domain and selector and key else None
 
     @property
     def _user_agent(self) -> str:
@@ -276,6 +344,6 @@ class Wiring:
 
     def close(self) -> None:
         """Close what was opened."""
-        for part in ("_sandbox", "bus", "store"):
-            if part in vars(self):
+        for part in ("_sandbox", "_mail", "bus", "store"):
+            if vars(self).get(part) is not None:
                 getattr(self, part).close()

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     TOO_LARGE = "too_large"
     REJECTED = "rejected"
+    BOUNCED = "bounced"
     MISCONFIGURED = "misconfigured"
     SUPERSEDED = "superseded"
     CHANNEL_DELETED = "channel_deleted"

@@ -22,6 +22,8 @@ from core.mail_address import normalized
 PREFIX = "CLARION_"
 DEFAULT_RETRY_SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 SECRET_KEY_LENGTH = 32
+LONGEST_PUBLIC_URL = 500
+LONGEST_BOUNCE_NAME = 15  # a local part has at most 64 characters (RFC 5321), and a token needs 49
 
 Network = IPv4Network | IPv6Network
 
@@ -66,6 +68,12 @@ class Settings(BaseSettings):
     public_url: OptionalText = None
     smtp_url: OptionalSecret = None
     mail_from: OptionalText = None
+    mail_reply_to: OptionalText = None
+    mail_bounces: OptionalText = None
+    mail_ask_dns: bool = False
+    dkim_domain: OptionalText = None
+    dkim_selector: OptionalText = None
+    dkim_key: OptionalSecret = None
     contact: OptionalText = None
     newsapi_key: OptionalSecret = None
     egress_allow: Networks = ()
@@ -104,9 +112,9 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _known_mail(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_port(_with_scheme(value, {"smtp", "smtp+starttls", "smtps"}))
+        return _with_port(_with_scheme(value, {"smtp", "smtp+starttls", "smtps", "maildir"}))
 
-    @field_validator("mail_from")
+    @field_validator("mail_from", "mail_reply_to")
     @classmethod
     def _one_address(cls, value: str | None) -> str | None:
         if value is not None:
@@ -114,6 +122,16 @@ class Settings(BaseSettings):
             if not value.isprintable() or len(addresses) != 1 or not addresses[0].domain:
                 raise ValueError("must be one address, as in: Clarion <news@example.com>")
         return value
+
+    @field_validator("mail_bounces")
+    @classmethod
+    def _room_for_a_token(cls, value: str | None) -> str | None:
+        address = normalized(value) if value is not None else None
+        if address is not None and not address.isascii():
+            raise ValueError("must be written in ASCII")
+        if address is not None and len(address.rpartition("@")[0]) > LONGEST_BOUNCE_NAME:
+            raise ValueError(f"needs {LONGEST_BOUNCE_NAME} characters or fewer before its @: a token follows")
+        return address
 
     @field_validator("contact")
     @classmethod
@@ -125,6 +143,10 @@ class Settings(BaseSettings):
     def _web_address(cls, value: str | None) -> str | None:
         if value and not (value.startswith(("http://", "https://")) and urlsplit(value).hostname):
             raise ValueError("must be an http:// or https:// URL")
+        if value and not (value.isascii() and value.isprintable() and len(value) <= LONGEST_PUBLIC_URL):
+            raise ValueError(
+                f"needs {LONGEST_PUBLIC_URL} characters or fewer, of ASCII: mails hold it in a header"
+            )
         return value.rstrip("/") if value else None
 
     @model_validator(mode="after")
@@ -136,6 +158,11 @@ class Settings(BaseSettings):
             )
         if self.smtp_url and not self.mail_from:
             raise ValueError("CLARION_MAIL_FROM: required with CLARION_SMTP_URL: the address mail comes from")
+        dkim = (self.dkim_domain, self.dkim_selector, self.dkim_key)
+        if any(dkim) and not all(dkim):
+            raise ValueError(
+                "CLARION_DKIM_DOMAIN, CLARION_DKIM_SELECTOR, CLARION_DKIM_KEY: needed all three, or none"
+            )
         if self.contact and not self.smtp_url:
             raise ValueError("CLARION_SMTP_URL: required with CLARION_CONTACT, which is told by mail")
         return self

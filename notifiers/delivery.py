@@ -322,6 +322,8 @@ def _refusal(row: Claimed, channel: ChannelRow | None, living: set[str], claim_i
         return refused(DeliveryState.CANCELLED, Reason.CHANNEL_DELETED)
     if not row.is_wanted(living):
         return refused(DeliveryState.CANCELLED, Reason.UNSUBSCRIBED)
+    if channel.state_reason == Reason.UNSUBSCRIBED:
+        return refused(DeliveryState.CANCELLED, Reason.UNSUBSCRIBED)
     if channel.state != ChannelState.ACTIVE:
         return refused(DeliveryState.HELD, None)
     return None

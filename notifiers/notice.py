@@ -25,6 +25,7 @@ class Notice:
 
     Where a burst was collapsed, `also` are further articles that the same message tells, and `more` counts
     those that are not even among them; they can be seen at `link`, if the installation has a public URL.
+    Of a sample, account and channel are empty.
     """
 
     id: str
@@ -37,6 +38,8 @@ class Notice:
     also: Sequence["Notice"] = ()
     more: int = 0
     link: str | None = None
+    account_id: str = ""
+    channel_id: str = ""
 
 
 def notice_of(delivery: Claimed, article: dict[str, Any], serialised: bytes | None = None) -> Notice:
@@ -49,6 +52,8 @@ def notice_of(delivery: Claimed, article: dict[str, Any], serialised: bytes | No
         subscriptions=delivery.matched,
         subscriptions_total=delivery.matched_total,
         serialised=serialised,
+        account_id=delivery.account_id,
+        channel_id=delivery.channel_id,
     )
 
 

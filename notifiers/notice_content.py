@@ -32,6 +32,7 @@ REASONS: Mapping[str, str] = {
     Reason.THROTTLED: "the receiver asked to be sent to later",
     Reason.TOO_LARGE: "the head of the receiver's answer was too long",
     Reason.REJECTED: "the mail server refused the mail for good",
+    Reason.BOUNCED: "the mail came back: its address does not take it",
     Reason.MISCONFIGURED: "something is not set up at this installation",
     Reason.INTERNAL: "of a fault in Clarion",
 }

@@ -29,6 +29,7 @@ class ChannelRow:
     ordering: str
     collapse_seconds: float | None
     failing_since: datetime | None
+    state_reason: str | None = None
 
 
 _ROWS = BulkStatement(

@@ -14,8 +14,8 @@ from core.store.leases import Grant, check
 from core.store.models import Channel, Source
 from core.store.notices import DueNotice
 from notifiers.channels.base import ChannelKind, PushKind, Transports
-from notifiers.channels.email import hand_over, mail_of
 from notifiers.contacts import ToAddress, ToNobody, masked, whom_to_tell
+from notifiers.mail import hand_over, mail_of
 from notifiers.notice_content import event_body, source_words, words_of
 
 log = structlog.get_logger()

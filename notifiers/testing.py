@@ -95,7 +95,9 @@ def _pushed(answer: PushAnswer, outcome: Outcome) -> Trial:
     return Trial(outcome.reason, answer.status, words, excerpt)
 
 
-def _sent(outcome: Outcome) -> Trial:
+def _sent(outcome: Outcome | None) -> Trial:
+    if outcome is None:
+        return Trial(Reason.UNSUBSCRIBED, detail="Nothing is sent there as things are now.")
     if outcome.status is None:  # nobody has answered, so the words are our own
         return Trial(outcome.reason, detail=outcome.excerpt or _words(outcome.reason, None))
     excerpt = _readable(outcome.excerpt or "")

@@ -1,7 +1,7 @@
 """`/v1/channels`: where an account's deliveries go."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
@@ -25,8 +25,9 @@ from api.paging import PageParameters, page_json
 from api.problems import invalid, not_found
 from api.services import Services, services
 from api.transactions import write_settled
+from api.views import timestamp
 from core.store import channels as stored
-from core.store import listings
+from core.store import confirmations, listings
 from core.store.models import Channel
 
 blueprint = Blueprint("channels", __name__, url_prefix="/v1/channels")
@@ -69,8 +70,8 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/<id:channel_id>")
 def show(channel_id: str) -> ResponseReturnValue:
-    """Show one channel."""
-    return channel_view(services(), _channel(channel_id))
+    """Show one channel, with what became of the mail that asks for its reader's consent."""
+    return _shown(_channel(channel_id))
 
 
 @blueprint.patch("/<id:channel_id>")
@@ -120,6 +121,17 @@ def enable(channel_id: str) -> ResponseReturnValue:
     )
 
 
+@blueprint.post("/<id:channel_id>/send-confirmation")
+def send_confirmation(channel_id: str) -> ResponseReturnValue:
+    """Ask the channel's address once more whether it wants what is sent."""
+    read(NoFields)
+    wiring = services()
+    with wiring.store.write() as session:
+        channel = locked_channel(session, caller().account_id, channel_id)
+        channel_changes.ask_again(session, wiring, channel)
+    return _shown(channel), 202
+
+
 @blueprint.post("/<id:channel_id>/recover")
 def recover(channel_id: str) -> ResponseReturnValue:
     """Send again what failed, or was cancelled by a 410, since a time; a disabled channel becomes active."""
@@ -154,6 +166,22 @@ def _changed(channel_id: str, change: Change) -> ResponseReturnValue:
         channel = locked_channel(session, caller().account_id, channel_id)
         change(session, wiring, channel)
     return channel_view(wiring, channel)
+
+
+def _shown(channel: Channel) -> dict[str, Any]:
+    view = channel_view(services(), channel)
+    with services().store.read() as session:
+        asked = confirmations.latest(session, channel.id)
+    if asked is None:
+        return view
+    return view | {
+        "confirmation": {
+            "requested_at": timestamp(asked.requested_at),
+            "sent_at": timestamp(asked.sent_at),
+            "confirmed_at": timestamp(asked.confirmed_at),
+            "problem": asked.problem,
+        }
+    }
 
 
 def _channel(channel_id: str) -> Channel:

@@ -30,6 +30,8 @@ from core.store.schema import newest_revision, require_migrated
 
 log = structlog.get_logger()
 
+LOCAL_SENDER = "Clarion <clarion@localhost.localdomain>"
+
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 port_option = click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65_535))
 data_option = click.option(
@@ -56,10 +58,9 @@ def up(data: Path, host: str, port: int) -> None:
     configure_logs(wiring.settings.log_format, wiring.settings.log_level)
     prepare(wiring, key, stop)
     server = wiring.api(host, port)
-    roles: list[Role] = [wiring.worker(), wiring.router(), wiring.fetcher(), server]
-    run_until(
-        stop, wiring, roles, lambda: _announce(folder, Address(f"http://{host}:{server.port}", key), made)
-    )
+    url = f"http://{host}:{server.port}"
+    roles: list[Role] = [wiring.worker(url), wiring.router(), wiring.fetcher(url), server]
+    run_until(stop, wiring, roles, lambda: _announce(folder, Address(url, key), made, wiring.keeps_mail))
 
 
 def prepare(wiring: Wiring, key: str, stop: threading.Event) -> None:
@@ -76,22 +77,27 @@ def _check_secret_key(wiring: Wiring) -> None:
         check_key(session, wiring.box)
 
 
-def _announce(folder: DataFolder, address: Address, made: bool) -> None:
+def _announce(folder: DataFolder, address: Address, made: bool, has_mailbox: bool) -> None:
     folder.write_address(address)
     if made:
         click.echo(f"Administrator key, shown only now: {address.key}")
     click.echo(f"Clarion is up at {address.url}")
+    if has_mailbox:
+        click.echo(f"Mail is not sent but kept: {address.url}/mailbox (any name, the key as password)")
     sys.stdout.flush()
 
 
 def embedded_settings(folder: DataFolder, key: str) -> Settings:
-    """Return the environment's settings, with the folder's database and an in-process broker by default."""
+    """Return the environment's settings, by default with the folder's database and mailbox."""
     given = load_settings(api_key=key, **_secret_for(folder))
     missing = {}
     if given.database_url is None:
         missing["database_url"] = folder.database_url
     if given.broker_url is None:
         missing["broker_url"] = "memory:"
+    if given.smtp_url is None:
+        missing["smtp_url"] = folder.mailbox_url
+        missing["mail_from"] = given.mail_from or LOCAL_SENDER
     return load_settings(api_key=key, **_secret_for(folder), **missing) if missing else given
 
 

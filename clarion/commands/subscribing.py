@@ -62,8 +62,8 @@ def subscribe(
         click.echo(f"secret        {made['channel']['secret']}  (shown only now; it verifies the signatures)")
     if made["channel"]["state"] == "unverified":
         click.echo(
-            "Nothing is mailed yet: an administrator vouches for the address with "
-            f"POST /v1/channels/{made['channel_id']}/enable"
+            f"{email} is asked by mail first, and gets nothing else before it agrees; an administrator "
+            f"may vouch for it: clarion channels enable {made['channel_id']}"
         )
 
 

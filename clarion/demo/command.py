@@ -91,7 +91,7 @@ def demo(once: bool, port: int) -> None:
     try:
         key = new_key()
         wiring = Wiring(_settings(DataFolder(folder), mailbox.url, key), "demo")
-        _run(wiring, stop, arrivals, site, once=once, port=0 if once else port)
+        _run(wiring, stop, arrivals, site, mailbox, once=once, port=0 if once else port)
     finally:
         site.stop()
         mailbox.stop()
@@ -114,21 +114,35 @@ def _settings(folder: DataFolder, smtp_url: str, key: str) -> Settings:
 
 
 def _run(
-    wiring: Wiring, stop: threading.Event, arrivals: Arrivals, site: LocalSite, *, once: bool, port: int
+    wiring: Wiring,
+    stop: threading.Event,
+    arrivals: Arrivals,
+    site: LocalSite,
+    mailbox: LocalMailbox,
+    *,
+    once: bool,
+    port: int,
 ) -> None:
     configure_logs(wiring.settings.log_format, wiring.settings.log_level)
     key = wiring.settings.api_key.get_secret_value() if wiring.settings.api_key else ""
     prepare(wiring, key, stop)
     server = wiring.api("127.0.0.1", port)
-    roles: list[Role] = [wiring.worker(), wiring.router(), wiring.fetcher(), server]
+    url = f"http://127.0.0.1:{server.port}"
+    roles: list[Role] = [wiring.worker(url), wiring.router(), wiring.fetcher(url), server]
     heartbeat = Heartbeat(wiring.store, wiring.instance, wiring.clock)
     heartbeat.start()
     start_all(roles)
     try:
-        _set_up(ApiClient(f"http://127.0.0.1:{server.port}", key), site)
+        client = ApiClient(url, key)
+        _subscribe(client, site)
+        if mailbox.confirm(stop, PATIENCE_SECONDS):
+            click.echo(f"{READER} agreed, by the link in the mail that asks")
+        elif not stop.is_set():
+            raise ClarionError(f"{READER} was not asked")
+        _add_source(client, site)
         complete = arrivals.wait(stop)
         if complete and not once:
-            _invite(f"http://127.0.0.1:{server.port}", key)
+            _invite(url, key)
             stop.wait()
         elif once or not stop.is_set():
             arrivals.check()
@@ -139,17 +153,19 @@ def _run(
         wiring.close()
 
 
-def _set_up(client: ApiClient, site: LocalSite) -> None:
-    """Subscribe two webhooks and a mail address, then add the sample feed."""
+def _subscribe(client: ApiClient, site: LocalSite) -> None:
+    """Subscribe two webhooks and a mail address."""
     for name, query in WEBHOOKS.items():
         channel = {"kind": "webhook", "url": f"{site.url}/{name}"}
         made = client.call("POST", "/v1/subscriptions", {"query": query, "channel": channel})
         site.expect(name, made["channel"]["secret"])
         click.echo(f"Subscribed webhook {name} to {query}")
     mail = {"kind": "email", "address": READER}
-    made = client.call("POST", "/v1/subscriptions", {"topic": MAILED, "channel": mail})
-    client.call("POST", f"/v1/channels/{made['channel_id']}/enable")
+    client.call("POST", "/v1/subscriptions", {"topic": MAILED, "channel": mail})
     click.echo(f"Subscribed {READER} to the topic {MAILED}")
+
+
+def _add_source(client: ApiClient, site: LocalSite) -> None:
     client.call("POST", "/v1/sources", {"url": f"{site.url}/feed.xml"})
     click.echo(f"Added the source {site.url}/feed.xml; what arrives:")
 

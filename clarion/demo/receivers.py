@@ -4,18 +4,25 @@ import email
 import email.policy
 import hmac
 import json
+import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
 from typing import Any
 
+import requests
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from clarion.demo.feed import render_feed
 from core.signing import parse_secret, sign
+
+LOOK_SECONDS = 0.2  # a signal wakes nobody who waits for a queue
 
 Arrived = Callable[[str, str], None]
 """Is told the channel's name and the title of the article that arrived."""
@@ -86,10 +93,14 @@ class LocalSite:
 
 
 class LocalMailbox:
-    """An SMTP server that keeps nothing and tells what arrived, on a free port of this machine."""
+    """An SMTP server that keeps nothing and tells what arrived, on a free port of this machine.
+
+    Of a mail that asks for consent it notes the link.
+    """
 
     def __init__(self, arrived: Arrived) -> None:
         self._arrived = arrived
+        self._links: SimpleQueue[str] = SimpleQueue()
         self._port = _free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self._port)
 
@@ -100,8 +111,22 @@ class LocalMailbox:
         content = envelope.content or b""
         raw = content.encode() if isinstance(content, str) else content
         message = email.message_from_bytes(raw, policy=email.policy.default)
-        self._arrived(envelope.rcpt_tos[0], str(message["Subject"]))
+        if message["List-Unsubscribe"] is None:
+            self._links.put(_link_in(message))
+        else:
+            self._arrived(envelope.rcpt_tos[0], str(message["Subject"]))
         return "250 Taken"
+
+    def confirm(self, stop: threading.Event, patience_seconds: float) -> bool:
+        """Agree to what the next mail asks, as its reader would; False when none comes, or `stop` is set."""
+        deadline = time.monotonic() + patience_seconds
+        while not stop.is_set() and time.monotonic() < deadline:
+            try:
+                link = self._links.get(timeout=LOOK_SECONDS)
+            except Empty:
+                continue
+            return requests.post(link, timeout=10).ok
+        return False
 
     @property
     def url(self) -> str:
@@ -115,6 +140,12 @@ class LocalMailbox:
     def stop(self) -> None:
         """End."""
         self._controller.stop()
+
+
+def _link_in(message: EmailMessage) -> str:
+    text = message.get_body(("plain",))
+    found = re.search(r"http://\S+/mail/confirm/\S+", text.get_content()) if text else None
+    return found[0] if found else ""
 
 
 def _free_port() -> int:

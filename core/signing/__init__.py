@@ -2,6 +2,7 @@
 
 from core.signing.asymmetric import AsymmetricKey, new_private_key, parse_private_key
 from core.signing.keys import derive_key
+from core.signing.mail_tokens import Addressee, MailPurpose, MailTokens
 from core.signing.secretbox import SecretBox, UndecryptableSecret
 from core.signing.webhooks import (
     ID_HEADER,
@@ -18,7 +19,10 @@ __all__ = [
     "ID_HEADER",
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
+    "Addressee",
     "AsymmetricKey",
+    "MailPurpose",
+    "MailTokens",
     "SecretBox",
     "SigningKey",
     "SymmetricKey",

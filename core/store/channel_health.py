@@ -74,6 +74,12 @@ def note(
     return disabled
 
 
+def bounce(session: Session, channel: Channel, now: datetime) -> None:
+    """Disable a locked mail channel, if it is active, whose address took a mail and sent it back for good."""
+    _disable(session, channel, Reason.BOUNCED, now)
+    session.flush()
+
+
 def _only_failed(session: Session, channel: Channel, since: datetime) -> bool:
     """Tell whether a channel has failed all the time, asking the ledger for a success not noted here."""
     if channel.failing_since is None or channel.failing_since > since:
@@ -113,6 +119,8 @@ def _disable(
 _WORDS = {
     Reason.GONE: "The receiver of the {kind} channel {id} answered 410 Gone: it is disabled, and what was "
     "pending for it is cancelled.",
+    Reason.BOUNCED: "A mail of the {kind} channel {id} came back for good: it is disabled, and what "
+    "matches is held.",
     Reason.FAILING: "The {kind} channel {id} has only failed for days: it is disabled, and what "
     "matches is held.",
 }

@@ -493,3 +493,30 @@ class Notice(Base):
     due_at: Mapped[datetime | None]
     told_at: Mapped[datetime | None]
     problem: Mapped[str | None]
+
+
+class Confirmation(Base):
+    """A mail that asks for consent: `due_at` is when it is tried next, None once it was sent or given up."""
+
+    __tablename__ = "confirmations"
+    __table_args__ = (
+        Index("ix_confirmations_channel_id_id", "channel_id", "id"),
+        Index(
+            "ix_confirmations_due_at",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Identifier)
+    # No foreign key: what was asked of an address counts also after its channel is gone.
+    channel_id: Mapped[str] = mapped_column(Identifier)
+    target_hash: Mapped[str] = mapped_column(index=True)
+    requested_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(Integer)
+    due_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    problem: Mapped[str | None]

@@ -31,6 +31,9 @@ class SourceState(StrEnum):
     MERGED = "merged"
 
 
+# Why a channel is paused, where it is not its account that has paused it.
+BY_READER = "reader"
+
 # Deliveries that may still be sent.
 UNFINISHED = (DeliveryState.HELD, DeliveryState.PENDING, DeliveryState.SENDING)
 

@@ -1,8 +1,6 @@
 """The port that every kind of channel implements, and what it may use."""
 
-import smtplib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -14,6 +12,8 @@ from core.clock import Clock
 from core.egress import EgressPolicy
 from core.egress.exchange import PushAnswer, PushRequest
 from core.store.states import ChannelState
+from notifiers.mail_options import MailOptions
+from notifiers.mailer import MailTransport
 from notifiers.notice import Notice
 from notifiers.outcome import Outcome
 
@@ -25,13 +25,14 @@ TRANSFER_SECONDS = 15.0
 class Transports:
     """The ways out of this process, and what rendering needs."""
 
-    mail: Callable[[], AbstractContextManager[smtplib.SMTP]] | None
+    mail: MailTransport | None
     mail_from: str
     templates: Environment
     egress: EgressPolicy
     clock: Clock
     user_agent: str = "Clarion"
     public_url: str | None = None
+    mail_options: MailOptions = MailOptions()  # noqa: RUF009 (frozen)
 
 
 class ChannelKind(Protocol):
@@ -79,5 +80,8 @@ class PushKind(ChannelKind, Protocol):
 class SendKind(ChannelKind, Protocol):
     """A kind that sends by itself, in a thread of its own."""
 
-    def send(self, notice: Notice, config: Mapping[str, Any], transports: Transports) -> Outcome:
-        """Try once, and say how it ended; never raises for what the other side does."""
+    def send(self, notice: Notice, config: Mapping[str, Any], transports: Transports) -> Outcome | None:
+        """Try once, and say how it ended; never raises for what the other side does.
+
+        None means that it was not tried, since it may not be sent as things are now: the ledger looks again.
+        """

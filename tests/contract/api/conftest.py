@@ -16,12 +16,13 @@ import fetcher.sources
 import notifiers.channels
 from api.app import create_app
 from api.services import Services
+from core.bus.ports import TaskQueue
 from core.clock import ManualClock
 from core.egress import EgressPolicy
 from core.errors import ClarionError, PublishError, Unavailable
 from core.message import ArticleMessage
 from core.registry import discover
-from core.signing import SecretBox
+from core.signing import MailTokens, SecretBox
 from core.store import accounts
 from core.store.engine import Store
 from fetcher.discovery import FoundFeed
@@ -161,9 +162,9 @@ class Api:
         """Return a client without a key."""
         return Client(self.app, None)
 
-    def route(self) -> None:
+    def route(self, tasks: TaskQueue | None = None) -> None:
         """Have everything that was published routed, as the router does."""
-        router = Router(self.store, NoTasks(), self.clock)
+        router = Router(self.store, tasks or NoTasks(), self.clock)
         waiting, self.publisher.messages = self.publisher.messages, []
         for message in waiting:
             router.handle(message.encode())
@@ -190,6 +191,7 @@ def api(store: Store) -> Api:
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
         publisher=publisher,
         announcer=made.announcer,
+        mail_tokens=MailTokens("x" * 32),
         readiness={name: partial(made.check, name) for name in ("database", "broker")},
         public_url="http://127.0.0.1",
         version="1",

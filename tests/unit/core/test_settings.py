@@ -138,6 +138,13 @@ def test_a_file_that_is_no_text(environment: pytest.MonkeyPatch, tmp_path: Path)
         ("SMTP_URL", "smtp://mail.example.com:99999"),
         ("SMTP_URL", "smtp://mail.example.com:0"),
         ("SMTP_URL", "smtp://["),
+        ("MAIL_REPLY_TO", "help@example.com, other@example.com"),
+        ("MAIL_BOUNCES", "Bounces <bounces@example.com>"),
+        ("MAIL_BOUNCES", "sixteen.letters.@example.com"),
+        ("MAIL_BOUNCES", "sixteen-letters-@example.com"),
+        ("MAIL_BOUNCES", "bounces@b\u00fccher.example"),
+        ("PUBLIC_URL", "https://b\u00fccher.example"),
+        ("PUBLIC_URL", "https://news.example.com/" + "x" * 500),
         ("CONTACT", "operator"),
         ("CONTACT", "Operator <operator@example.com>"),
         ("CONTACT", "operator@example.com, other@example.com"),
@@ -238,12 +245,21 @@ def test_a_contact_needs_a_mail_server(environment: pytest.MonkeyPatch) -> None:
         "smtp+starttls://user:p%40ss@mail.example.com:2525",
         "smtps://mail.example.com",
         "smtp://[::1]:25",
+        "maildir:///var/mail/clarion",
     ],
 )
 def test_forms_of_mail_servers(environment: pytest.MonkeyPatch, url: str) -> None:
     environment.setenv("CLARION_SMTP_URL", url)
     environment.setenv("CLARION_MAIL_FROM", "news@example.com")
     assert revealed(load_settings(), "smtp_url") == url
+
+
+@pytest.mark.parametrize("left_out", ["DOMAIN", "SELECTOR", "KEY"])
+def test_a_signature_needs_all_that_belongs_to_it(environment: pytest.MonkeyPatch, left_out: str) -> None:
+    values = {"DOMAIN": "example.com", "SELECTOR": "s1", "KEY": "a key"}
+    del values[left_out]
+    words = problem(environment, **{f"DKIM_{name}": value for name, value in values.items()})
+    assert words.startswith("CLARION_DKIM_DOMAIN, CLARION_DKIM_SELECTOR, CLARION_DKIM_KEY: needed all three")
 
 
 def test_secret_keys_rotate() -> None:

@@ -18,9 +18,11 @@ from core.clock import ManualClock
 from core.egress import EgressPolicy
 from core.errors import FieldError, Reason
 from core.store.states import ChannelState
+from notifiers import article_mail
 from notifiers.channels.base import Transports
-from notifiers.channels.email import KIND, EmailFields, compose
+from notifiers.channels.email import KIND, EmailFields
 from notifiers.mailer import mail_transport
+from notifiers.notice import Notice
 from notifiers.outcome import Outcome
 from notifiers.rendering import template_environment
 from tests.mailbox import DROP, Mailbox
@@ -39,6 +41,10 @@ def transports(url: str | None = None, mail_from: str = "Clarion <news@example.c
         egress=OPEN,
         clock=ManualClock(NOON),
     )
+
+
+def compose(told: Notice, address: str, using: Transports) -> EmailMessage:
+    return article_mail.compose(article_mail.of_notice(told, address), using).message
 
 
 def composed(title: str = "Kubernetes news", **fields: Any) -> EmailMessage:
@@ -226,7 +232,9 @@ def test_fields_of_another_shape_are_refused(fields: dict[str, Any]) -> None:
 
 
 def send(url: str | None, address: str = "reader@example.org") -> Outcome:
-    return KIND.send(notice(), {"address": address}, transports(url))
+    outcome = KIND.send(notice(), {"address": address}, transports(url))
+    assert outcome is not None
+    return outcome
 
 
 def test_a_mail_is_handed_over(mailbox: Mailbox) -> None:
@@ -304,7 +312,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifiers.mailer.TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("notifiers.smtp.TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert send(f"smtp://127.0.0.1:{silent.getsockname()[1]}").reason == Reason.TIMEOUT
 

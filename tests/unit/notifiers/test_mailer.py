@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from notifiers import mailer
+from notifiers import smtp
 from notifiers.mailer import mail_transport
 from tests.certificates import Certificate
 from tests.mailbox import Mailbox
@@ -33,8 +33,11 @@ def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certif
 
 
 def send(url: str) -> None:
-    with mail_transport(url)() as server:
-        server.sendmail("news@example.com", ["reader@example.org"], b"Subject: hello\r\n\r\nhello\r\n")
+    transport = mail_transport(url)
+    try:
+        transport.send("news@example.com", "reader@example.org", b"Subject: hello\r\n\r\nhello\r\n")
+    finally:
+        transport.close()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_where_an_address_leads(
         asked.append(address)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(mailer, "_connection", note)
+    monkeypatch.setattr(smtp, "_connection", note)
     with pytest.raises(ConnectionRefusedError):
         send(url)
     assert asked == [expected]
@@ -112,10 +115,3 @@ def test_a_wrong_password(tls_mailbox: Mailbox, trusted: Certificate) -> None:
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(ConnectionRefusedError):
         send(f"smtp://127.0.0.1:{free_port()}")
-
-
-def test_each_use_is_a_connection_of_its_own(mailbox: Mailbox) -> None:
-    connect = mail_transport(mailbox.url)
-    with connect() as one, connect() as two:
-        assert one is not two
-        assert one.noop()[0] == two.noop()[0] == 250

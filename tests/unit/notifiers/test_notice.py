@@ -71,6 +71,8 @@ def test_a_notice_is_the_ledgers_row_with_its_article() -> None:
     article = json_ready({"title": "t", "published_at": NOON + timedelta(milliseconds=5), "url": None})
     made = notice_of(claimed, article)
     assert made == Notice(
+        account_id="acc_1",
+        channel_id="ch_1",
         id="dlv_1",
         event="article.updated",
         created_at=NOON,

@@ -16,7 +16,7 @@ from core.errors import Reason
 from core.store.models import Channel, Notice
 from core.store.notices import NoticeKind
 from notifiers.channels.base import Transports
-from notifiers.channels.email import mail_of
+from notifiers.mail import mail_of
 from notifiers.notice_content import EVENTS, REASONS, event_body, words_of
 from notifiers.rendering import template_environment
 from tests.unit.notifiers.examples import NOON

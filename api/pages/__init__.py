@@ -1,0 +1,1 @@
+"""Pages for people, most of whom have no key."""
