@@ -30,6 +30,7 @@ from core.store.schema import newest_revision, require_migrated
 
 log = structlog.get_logger()
 
+NOTICE_SIGNALS_SECONDS = 0.5
 LOCAL_SENDER = "Clarion <clarion@localhost.localdomain>"
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -125,7 +126,9 @@ def run_until(
     collect_garbage_seldom()
     if announce:
         announce()
-    stop.wait()
+    # Without a timeout, a signal that comes just before the thread falls asleep would not wake it.
+    while not stop.wait(NOTICE_SIGNALS_SECONDS):
+        pass
     log.info("stopping")
     stop_all(roles)
     heartbeat.stop()
