@@ -21,6 +21,7 @@ log = structlog.get_logger()
 WAIT_FOR_SERVERS_SECONDS = 30.0
 LOOK_AGAIN_SECONDS = 0.5
 STOP_SECONDS = 9.0
+NOTICE_SIGNALS_SECONDS = 0.5
 
 
 def wait_for_servers(
@@ -95,6 +96,13 @@ def stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     return stop
+
+
+def wait_for_signal(stop: threading.Event) -> None:
+    """Wait, in the main thread, until a signal has set the event."""
+    # Without a timeout, one that comes just before the thread falls asleep would not wake it.
+    while not stop.wait(NOTICE_SIGNALS_SECONDS):
+        pass
 
 
 def collect_garbage_seldom() -> None:

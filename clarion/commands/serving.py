@@ -18,6 +18,7 @@ from clarion.process import (
     stop_all,
     stop_on_signals,
     wait_for_servers,
+    wait_for_signal,
 )
 from clarion.roles import Role
 from clarion.wiring import Wiring
@@ -30,7 +31,6 @@ from core.store.schema import newest_revision, require_migrated
 
 log = structlog.get_logger()
 
-NOTICE_SIGNALS_SECONDS = 0.5
 LOCAL_SENDER = "Clarion <clarion@localhost.localdomain>"
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -126,9 +126,7 @@ def run_until(
     collect_garbage_seldom()
     if announce:
         announce()
-    # Without a timeout, a signal that comes just before the thread falls asleep would not wake it.
-    while not stop.wait(NOTICE_SIGNALS_SECONDS):
-        pass
+    wait_for_signal(stop)
     log.info("stopping")
     stop_all(roles)
     heartbeat.stop()

@@ -16,7 +16,7 @@ from clarion.commands.serving import port_option, prepare
 from clarion.data_folder import DataFolder
 from clarion.demo.receivers import LocalMailbox, LocalSite
 from clarion.logs import configure_logs
-from clarion.process import Heartbeat, start_all, stop_all, stop_on_signals
+from clarion.process import Heartbeat, start_all, stop_all, stop_on_signals, wait_for_signal
 from clarion.roles import Role
 from clarion.wiring import Wiring
 from core.errors import ClarionError
@@ -143,7 +143,7 @@ def _run(
         complete = arrivals.wait(stop)
         if complete and not once:
             _invite(url, key)
-            stop.wait()
+            wait_for_signal(stop)
         elif once or not stop.is_set():
             arrivals.check()
             click.echo(f"All {EXPECTED.total()} expected articles arrived.")
