@@ -58,4 +58,5 @@ class Reason(StrEnum):
     SUPERSEDED = "superseded"
     CHANNEL_DELETED = "channel_deleted"
     UNSUBSCRIBED = "unsubscribed"
+    EMPTY = "empty"
     INTERNAL = "internal"

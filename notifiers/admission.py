@@ -7,15 +7,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from core.errors import Reason
 from core.ids import new_id
-from core.store import claims, collapsed, turns
+from core.store import claims, collapsed, digests, turns
 from core.store.claims import Claimed, Finished
+from core.store.digests import DIGEST
 from core.store.engine import Store
 from core.store.leases import database_now
 from core.store.models import Channel
+from core.store.states import DeliveryState
 from core.store.subscriptions import existing
 from core.store.turns import STRICT
 from notifiers.collapsing import MOST_TOGETHER, Way, way_of
+from notifiers.digesting import arranged
 from notifiers.finishing import put_back
 from notifiers.opened import ChannelRow
 from notifiers.pacing import LEAD, give_slots
@@ -43,26 +47,78 @@ def admit(
     Slots are in the database's time; windows of bursts are in that of `moment`, as due times are. Raises
     Unavailable while the database is away, and then nothing was decided.
     """
-    restricted = [row for row in rows if is_restricted(channels[row.channel_id])]
+    restricted = [row for row in rows if row.event == DIGEST or is_restricted(channels[row.channel_id])]
     if not restricted:
         return [Admitted(row) for row in rows]
     with store.write() as session:
-        locked = turns.lock(session, (row.channel_id for row in restricted))
+        locked = _locked(session, restricted, channels)
         now, started = database_now(session), time.monotonic()
         by_id = {channel.id: channel for channel in locked}
         kept, back = _in_turn(session, claim_id, restricted, locked)
         kept, waiting = _in_windows(claim_id, kept, by_id, moment)
         slots, later = _in_slots(claim_id, kept, by_id, now)
-        put_away = back + waiting + later
-        claims.finish(session, put_away, now)
-        also = {row.id: _told_with(session, row, by_id.get(row.channel_id), moment) for row, _slot in slots}
-        if len(put_away) == len(rows):
+        claims.finish(session, back + waiting + later, now)
+        also = _company(session, [row for row, _slot in slots], by_id, moment)
+        empty = [_empty(row, claim_id) for row, _slot in slots if row.event == DIGEST and not also[row.id]]
+        claims.finish(session, empty, now)
+        slots = [(row, slot) for row, slot in slots if row.event != DIGEST or also[row.id]]
+        if len(slots) == 0 and len(restricted) == len(rows):
             claims.end(session, [claim_id])
-    free = [Admitted(row) for row in rows if not is_restricted(channels[row.channel_id])]
-    return free + [
+    decided = {row.id for row in restricted}
+    return [Admitted(row) for row in rows if row.id not in decided] + [
         Admitted(row, None if slot is None else started + (slot - now).total_seconds(), also[row.id])
         for row, slot in slots
     ]
+
+
+def _locked(
+    session: Session, rows: Sequence[Claimed], channels: Mapping[str, ChannelRow]
+) -> Sequence[Channel]:
+    """Lock the channels of deliveries in one order; return those that restrict what is sent to them."""
+    if any(row.event == DIGEST for row in rows):
+        turns.lock_brief(session, {row.channel_id for row in rows})
+    return turns.lock(session, (row.channel_id for row in rows if is_restricted(channels[row.channel_id])))
+
+
+def _company(
+    session: Session, rows: Sequence[Claimed], channels: Mapping[str, Channel], moment: datetime
+) -> dict[str, Sequence[Claimed]]:
+    """Return by the id of each delivery what is told with it, or in it."""
+    by_digest = _digested(session, [row for row in rows if row.event == DIGEST], moment)
+    return {
+        row.id: by_digest[row.id]
+        if row.event == DIGEST
+        else _told_with(session, row, channels.get(row.channel_id), moment)
+        for row in rows
+    }
+
+
+def _digested(session: Session, rows: Sequence[Claimed], moment: datetime) -> dict[str, Sequence[Claimed]]:
+    """Return what digests tell, in order; of new ones that is decided and written down here."""
+    if not rows:
+        return {}
+    new = [row for row in rows if row.message_id is None]
+    if new:
+        digests.collect(session, new, moment)
+    found = digests.items(session, rows)
+    told = _without_unwanted(session, [item for one in found.values() for item in one], moment)
+    wanted: dict[str, Sequence[Claimed]] = {
+        id_: arranged(item for item in one if item.id in told) for id_, one in found.items()
+    }
+    digests.mark(session, [(row, wanted[row.id]) for row in new if wanted[row.id]])
+    return wanted
+
+
+def _empty(row: Claimed, claim_id: str) -> Finished:
+    """Write off a digest that has nothing to tell: another told it, or nobody is subscribed any more."""
+    return Finished(row.id, row.article_day, claim_id, DeliveryState.CANCELLED, Reason.EMPTY, step=row.step)
+
+
+def _without_unwanted(session: Session, told: Sequence[Claimed], moment: datetime) -> set[str]:
+    """Cancel what nobody is subscribed to any more; return the ids of the rest."""
+    living = existing(session, {id_ for one in told for id_, _query in one.matched})
+    collapsed.leave_out(session, [one for one in told if not one.is_wanted(living)], moment)
+    return {one.id for one in told if one.is_wanted(living)}
 
 
 def _in_turn(
@@ -110,9 +166,8 @@ def _told_with(
     if way is Way.TOGETHER:
         collapsed.join(session, row, MOST_TOGETHER - 1)
     others = collapsed.others(session, row)
-    living = existing(session, {id_ for other in others for id_, _query in other.matched})
-    collapsed.leave_out(session, [other for other in others if not other.is_wanted(living)], moment)
-    return [other for other in others if other.is_wanted(living)]
+    wanted = _without_unwanted(session, others, moment)
+    return [other for other in others if other.id in wanted]
 
 
 def _way(row: Claimed, channel: Channel, moment: datetime) -> Way:

@@ -26,11 +26,12 @@ _LANGUAGE = re.compile(r"[A-Za-z0-9-]{2,35}", re.ASCII)
 
 @dataclass(frozen=True)
 class MailedArticle:
-    """An article as mails tell it, JSON-ready, and why it came."""
+    """An article as mails tell it, JSON-ready, and why it came; in a digest it stands under its `topic`."""
 
     article: dict[str, Any]
     updated: bool
     queries: Sequence[str]
+    topic: str = ""
 
     def shortened(self, summary_limit: int) -> "MailedArticle":
         """Return it with a summary of at most so many characters."""
@@ -55,21 +56,22 @@ class ArticlesToMail:
 
 
 def of_notice(notice: Notice, address: str) -> ArticlesToMail:
-    """Return what a mail tells: an article, with those that came along where a burst was collapsed."""
+    """Return what a mail tells: an article, with those that came with it in a burst, or a digest."""
     return ArticlesToMail(
         notice.id,
         notice.account_id,
         notice.channel_id,
         address,
-        [_mailed(one) for one in (notice, *notice.also)],
+        [_mailed(one, in_digest=notice.is_digest) for one in notice.told],
         notice.more,
         notice.link,
     )
 
 
-def _mailed(notice: Notice) -> MailedArticle:
+def _mailed(notice: Notice, *, in_digest: bool) -> MailedArticle:
     queries = [shorten(query, QUERY_LIMIT) for _id, query in notice.subscriptions[:QUERIES_SHOWN]]
-    return MailedArticle(notice.article, notice.event == "article.updated", queries)
+    topic = queries[0] if in_digest and queries else ""
+    return MailedArticle(notice.article, notice.event == "article.updated", queries, topic)
 
 
 def compose(mail: ArticlesToMail, transports: Transports) -> Letter:
@@ -144,6 +146,7 @@ def _words(one: MailedArticle) -> dict[str, Any]:
         "source_name": source["name"] if source else None,
         "date": _date(one.article["published_at"]),
         "queries": one.queries,
+        "topic": one.topic,
     }
 
 

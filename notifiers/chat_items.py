@@ -66,9 +66,8 @@ _NARROWEST = (_Room(150, 0, 500), _Room(100, 0, 0))
 
 def tellings(notice: Notice) -> Iterator[Telling]:
     """Yield a notice as messages that become shorter and shorter; the last has a title of 100 characters."""
-    notices = [notice, *notice.also]
-    total = len(notices) + notice.more
-    shown = notices[:MOST_SHOWN]
+    notices, total = notice.told, notice.total
+    shown = notices if notice.is_digest else notices[:MOST_SHOWN]
     matches = _matches(notices)
     if len(shown) == 1:
         for room in (*_ALONE, *_NARROWEST):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,10 +18,11 @@ from core.dispatch import Dispatcher
 from core.errors import Reason, Unavailable
 from core.ids import new_id
 from core.signing import SecretBox, UndecryptableSecret
-from core.store import batches, claims, ledger, turns
+from core.store import batches, claims, digests, ledger, turns
 from core.store.articles import article_json
 from core.store.batches import Batch
 from core.store.claims import Claimed, Finished
+from core.store.digests import DIGEST, EndedDigest
 from core.store.engine import Store
 from core.store.models import Article, ArticleVersion
 from core.store.states import ChannelState, DeliveryState
@@ -30,6 +31,7 @@ from notifiers import admission
 from notifiers.admission import Admitted
 from notifiers.channels.base import CONNECT_SECONDS, TRANSFER_SECONDS, ChannelKind, Pusher, Transports
 from notifiers.chat_items import MOST_SHOWN
+from notifiers.digesting import MOST_LISTED, digest_notice
 from notifiers.engine import Push, Pushed, PushEngine
 from notifiers.finishing import Claim, Ended, Finisher, Job
 from notifiers.lines import Bounds
@@ -228,23 +230,24 @@ class DeliveryService:
 
     def _add_articles_of_company(self, taken: Taken, admitted: Sequence[Admitted]) -> None:
         """Read the articles that messages tell besides the claimed ones, as far as they are shown."""
-        company = [other for one in admitted for other in one.also[: MOST_SHOWN - 1]]
+        company = [other for one in admitted for other in _shown(one)]
         if company:
             with self._store.read() as session:
                 taken.articles.update(_articles(session, company))
 
     def _notice(self, one: Admitted, articles: Mapping[tuple[str, int], ArticleForms]) -> Notice:
         """Return what is told: the claimed article, with others where a burst was collapsed."""
-        claimed = one.claimed
+        claimed, public_url = one.claimed, self._transports.public_url
+        known = [(other, articles.get((other.article_id, other.version))) for other in _shown(one)]
+        also = [notice_of(other, other_forms.article) for other, other_forms in known if other_forms]
+        if claimed.event == DIGEST:
+            return digest_notice(claimed, also, len(one.also), public_url)
         forms = articles[(claimed.article_id, claimed.version)]
         notice = notice_of(claimed, forms.article, forms.serialised)
         if claimed.message_id is None:
             return notice
-        known = [(other, articles.get((other.article_id, other.version))) for other in one.also]
-        notice.id, notice.link = claimed.message_id, self._transports.public_url
-        notice.also = [notice_of(other, other_forms.article) for other, other_forms in known if other_forms]
-        notice.also = notice.also[: MOST_SHOWN - 1]
-        notice.more = len(one.also) - len(notice.also)
+        notice.id, notice.link = claimed.message_id, public_url
+        notice.also, notice.more = also, len(one.also) - len(also)
         return notice
 
     def _pushed(self, pushed: Sequence[Pushed[Job]]) -> None:
@@ -267,6 +270,11 @@ class DeliveryService:
 
     def _ended(self, job: Job, outcome: Outcome | None, started_at: datetime, duration_ms: int = 0) -> None:
         self._finisher.put([Ended(job, outcome, started_at, duration_ms)])
+
+
+def _shown(one: Admitted) -> Sequence[Claimed]:
+    """Return what is shown besides the claimed article, or of a digest; the rest is counted."""
+    return one.also[: MOST_LISTED if one.claimed.event == DIGEST else MOST_SHOWN - 1]
 
 
 def _push(job: Job, pusher: Pusher, message_id: str, body: bytes, not_before: float | None) -> Push[Job]:
@@ -293,9 +301,20 @@ def _without_refused(
     refused = [
         refusal for row in rows if (refusal := _refusal(row, channels.get(row.channel_id), living, claim_id))
     ]
-    claims.finish(session, refused, now)
+    written = claims.finish(session, refused, now)
+    digests.follow(session, _refused_digests(rows, refused, written), now)
     left_out = {refusal.id for refusal in refused}
     return [row for row in rows if row.id not in left_out]
+
+
+def _refused_digests(
+    rows: Iterable[Claimed], refused: Iterable[Finished], written: Container[str]
+) -> Iterator[EndedDigest]:
+    """Yield the digests that are not sent after all: then nothing of what they tell is."""
+    ended = {one.id: one for one in refused if one.state is DeliveryState.CANCELLED and one.id in written}
+    for row in rows:
+        if row.event == DIGEST and row.id in ended:
+            yield EndedDigest(row, ended[row.id].state, ended[row.id].reason)
 
 
 def _articles(session: Session, rows: Iterable[Claimed]) -> dict[tuple[str, int], ArticleForms]:

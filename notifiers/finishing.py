@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -14,11 +14,12 @@ import structlog
 from core.clock import Clock
 from core.dispatch import Dispatcher
 from core.errors import Reason, Unavailable
-from core.store import batches, channel_health, claims, collapsed, pacing, turns
+from core.store import batches, channel_health, claims, collapsed, digests, pacing, turns
 from core.store.batches import Batch
 from core.store.channel_health import Tried
 from core.store.claims import Claimed, Finished
 from core.store.collapsed import Led
+from core.store.digests import DIGEST, EndedDigest
 from core.store.engine import Store
 from core.store.states import UNFINISHED, DeliveryState
 from core.store.turns import STRICT
@@ -188,6 +189,7 @@ class Finisher:
                     pacing.postpone(channel, throttled[channel.id])
             written = claims.finish(session, results, now)
             collapsed.follow(session, _led(ended, results, written), now)
+            digests.follow(session, _digests(ended, results, written), now)
             disabled = channel_health.note(session, locked, health, now, self._patience)
             promoted = batches.put(session, turns.call_next(session, moved, now), now) if moved else []
             claims.end(session, _complete(ended))
@@ -294,10 +296,19 @@ def _led(ended: Sequence[Ended], results: Sequence[Finished], written: set[str])
         Led(one.job.channel.id, one.job.claimed.message_id, result)
         for one, result in zip(ended, results, strict=True)
         if one.job.has_company
+        and one.job.claimed.event != DIGEST
         and one.job.claimed.message_id is not None
         and result.started_at is not None
         and (result.id in written or result.state is DeliveryState.DELIVERED)
     ]
+
+
+def _digests(ended: Sequence[Ended], results: Sequence[Finished], written: set[str]) -> Iterator[EndedDigest]:
+    """Yield the digests that have ended; what was delivered is told even if its claim was lost."""
+    for one, result in zip(ended, results, strict=True):
+        over = result.state not in UNFINISHED and result.id in written
+        if one.job.claimed.event == DIGEST and (over or result.state is DeliveryState.DELIVERED):
+            yield EndedDigest(one.job.claimed, result.state, result.reason)
 
 
 def _complete(ended: Sequence[Ended]) -> list[str]:

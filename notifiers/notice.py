@@ -10,6 +10,7 @@ from typing import Any
 
 from core.clock import rfc3339
 from core.store.claims import Claimed
+from core.store.digests import DIGEST
 from core.text import shorten
 
 # The deliveries of one article are made at the same moment.
@@ -25,6 +26,7 @@ class Notice:
 
     Where a burst was collapsed, `also` are further articles that the same message tells, and `more` counts
     those that are not even among them; they can be seen at `link`, if the installation has a public URL.
+    Of a digest, `also` are all that it shows, `article` is the first of them, and `created_at` its instant.
     Of a sample, account and channel are empty.
     """
 
@@ -40,6 +42,21 @@ class Notice:
     link: str | None = None
     account_id: str = ""
     channel_id: str = ""
+
+    @property
+    def is_digest(self) -> bool:
+        """Tell whether this is a digest."""
+        return self.event == DIGEST
+
+    @property
+    def told(self) -> Sequence["Notice"]:
+        """All articles that the message shows, each as it would be told by itself."""
+        return self.also if self.is_digest else [self, *self.also]
+
+    @property
+    def total(self) -> int:
+        """How many articles there are, also those that are only counted."""
+        return len(self.told) + self.more
 
 
 def notice_of(delivery: Claimed, article: dict[str, Any], serialised: bytes | None = None) -> Notice:

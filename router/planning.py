@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from core.digest_schedule import DigestSchedule, earliest_due
 from core.store.ledger import NewDelivery
-from core.store.states import ChannelState, DeliveryState
+from core.store.states import INBOX_QUEUE, ChannelState, DeliveryState
 from core.store.subscriptions import Recipient
 from core.store.turns import STRICT
 
@@ -57,6 +59,7 @@ def plan(
     groups: Mapping[str, Sequence[Recipient]],
     told: Mapping[str, int],
     version: int,
+    now: datetime,
     *,
     only_untold: bool = False,
 ) -> Plan:
@@ -64,7 +67,7 @@ def plan(
 
     `told` holds the newest version that each channel has a row for. A channel without a row gets one; a
     channel with one gets a newer version only where a matching subscription asked for updates, and none with
-    `only_untold`.
+    `only_untold`. Where all that matched are digests it waits for the first of them that is due after `now`.
     """
     deliveries: list[NewDelivery] = []
     superseded: list[str] = []
@@ -73,15 +76,16 @@ def plan(
             continue
         before = told.get(channel_id)
         if before is None:
-            deliveries.append(_delivery(matched, PUBLISHED))
+            deliveries.append(_delivery(matched, PUBLISHED, now))
         elif not only_untold and before < version and any(recipient.updates for recipient in matched):
-            deliveries.append(_delivery(matched, UPDATED))
+            deliveries.append(_delivery(matched, UPDATED, now))
             superseded.append(channel_id)
     return Plan(deliveries, superseded)
 
 
-def _delivery(matched: Sequence[Recipient], event: str) -> NewDelivery:
+def _delivery(matched: Sequence[Recipient], event: str, now: datetime) -> NewDelivery:
     first = matched[0]
+    schedules = digest_schedules(matched)
     active = first.channel_state == ChannelState.ACTIVE
     return NewDelivery(
         channel_id=first.channel_id,
@@ -91,5 +95,17 @@ def _delivery(matched: Sequence[Recipient], event: str) -> NewDelivery:
         state=DeliveryState.PENDING if active else DeliveryState.HELD,
         matched=[[recipient.id, recipient.query] for recipient in matched[:SUBSCRIPTIONS_LISTED]],
         matched_total=len(matched),
-        strict=first.ordering == STRICT,
+        strict=first.ordering == STRICT and not schedules,
+        digest_at=earliest_due(schedules, now) if schedules else None,
+        schedules=schedules,
     )
+
+
+def digest_schedules(matched: Sequence[Recipient]) -> list[DigestSchedule]:
+    """Return the schedules by which a channel is told what matched; none where it is told at once.
+
+    One subscription without a schedule is enough for that, and so is that nothing is sent to the channel.
+    """
+    schedules = [recipient.schedule for recipient in matched if recipient.schedule]
+    at_once = len(schedules) < len(matched) or matched[0].queue == INBOX_QUEUE
+    return [] if at_once else list(dict.fromkeys(schedules))

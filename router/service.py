@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain
 
 import structlog
 
 from core.bus.ports import ArticleConsumer, TaskQueue
 from core.clock import Clock
+from core.digest_schedule import next_due
 from core.dispatch import Dispatcher
 from core.errors import Unavailable
 from core.message import ArticleMessage, decode
@@ -17,11 +19,11 @@ from core.store import subscriptions as stored
 from core.store.articles import Origin
 from core.store.batches import Batch
 from core.store.engine import Store
-from core.store.models import Article, ArticleVersion
+from core.store.models import ArticleVersion
 from core.store.partitions import ensure_partition
 from core.store.placing import Place
 from core.store.subscriptions import Recipient
-from router.planning import asking_once, by_channel, plan, without_repeated_stories
+from router.planning import asking_once, by_channel, digest_schedules, plan, without_repeated_stories
 from router.readings import Reading, of_appearance, of_version
 from router.subscriptions_index import SubscriptionsIndex
 
@@ -49,7 +51,7 @@ class Router:
         self._dispatcher = Dispatcher(store, tasks)
         self._clock = clock
         self._index = SubscriptionsIndex() if index is None else index
-        self._days_ready: set[str] = set()
+        self._days_ready: set[date] = set()
 
     def run(self, consumer: ArticleConsumer, stop: threading.Event) -> None:
         """Consume until told to stop."""
@@ -109,9 +111,10 @@ class Router:
 
     def _fan_out(self, routing: Routing, numbers: list[int]) -> None:
         article = routing.place.article
-        self._ensure_day(article)
+        self._ensure_day(article.article_day)
         with self._store.read() as session:
             groups = by_channel(stored.recipients(session, numbers, article.account_id))
+        self._ensure_days_of_digests(groups)
         chunks = list(_chunks(groups, CHANNELS_PER_COMMIT)) or [{}]
         for index, chunk in enumerate(chunks):
             batches = self._commit_chunk(routing, chunk, last=index == len(chunks) - 1)
@@ -132,7 +135,7 @@ class Router:
             told = ledger.channels_told(session, article.id, day, list(groups))
             story_told = stories.told(session, article, asking_once(groups, told))
             wanted = without_repeated_stories(groups, told, story_told)
-            planned = plan(wanted, told, newest, only_untold=joins)
+            planned = plan(wanted, told, newest, now, only_untold=joins)
             rows = ledger.settled(session, planned.deliveries)
             ledger.supersede(session, article.id, day, newest, planned.superseded, now)
             batches = ledger.make(session, article.id, newest, day, rows, now)
@@ -140,10 +143,17 @@ class Router:
                 placing.mark_planned(session, routing.place, routing.version)
         return batches
 
-    def _ensure_day(self, article: Article) -> None:
-        day = article.article_day.isoformat()
+    def _ensure_days_of_digests(self, groups: dict[str, list[Recipient]]) -> None:
+        """Have a partition for each digest that is due next, and for the one after, if that is on its way."""
+        schedules = {schedule for matched in groups.values() for schedule in digest_schedules(matched)}
+        for schedule in schedules:
+            due = next_due(schedule, self._clock.now())
+            self._ensure_day(due.date())
+            self._ensure_day(next_due(schedule, due).date())
+
+    def _ensure_day(self, day: date) -> None:
         if day not in self._days_ready:
-            ensure_partition(self._store, article.article_day)
+            ensure_partition(self._store, day)
             self._days_ready.add(day)
 
 

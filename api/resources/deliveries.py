@@ -15,12 +15,15 @@ from api.reasons import delivery_reasons
 from api.services import Services, services
 from api.views import timestamp
 from core.store import aliases, listings, recovery
+from core.store.digests import DIGEST
 from core.store.listings import DeliveryFilter, DeliveryRow
 from core.store.models import Attempt, Channel, Delivery
-from core.store.states import DeliveryState
+from core.store.states import UNFINISHED, DeliveryState
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/v1/deliveries")
 blueprint.before_request(authenticate)
+
+MOST_ARTICLES = 1_000
 
 
 class ListParameters(PageParameters):
@@ -47,15 +50,22 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/<id:delivery_id>")
 def show(delivery_id: str) -> ResponseReturnValue:
-    """Show one delivery; its `attempts` are every try and what came back, `why` is what made it match."""
+    """Show one delivery; its `attempts` are every try and what came back, `why` is what made it match.
+
+    A digest has its `articles` instead.
+    """
     wiring = services()
     with wiring.store.read() as session:
         row = listings.delivery(session, caller().account_id, delivery_id)
         if row is None:
             raise not_found("delivery")
         tries = listings.attempts(session, row[0])
-        why = delivery_reasons(session, row[0], aliases.in_force(session))
-    return delivery_view(row) | {"attempts": [_attempt_view(attempt) for attempt in tries], "why": why}
+        if row[0].event == DIGEST:
+            told = listings.told_by_digest(session, row[0], MOST_ARTICLES)
+            more: dict[str, Any] = {"articles": [_told_view(one) for one in told]}
+        else:
+            more = {"why": delivery_reasons(session, row[0], aliases.in_force(session))}
+    return delivery_view(row) | {"attempts": [_attempt_view(attempt) for attempt in tries]} | more
 
 
 @blueprint.post("/<id:delivery_id>/retry")
@@ -72,8 +82,20 @@ def retry(delivery_id: str) -> ResponseReturnValue:
         session.refresh(row[0], with_for_update=True)
         if row[0].state == DeliveryState.SENDING:
             raise conflict("The delivery is being sent at this moment.")
+        _require_by_itself(row[0])
         recovery.retry_delivery(session, row[0], channel, wiring.clock.now())
     return delivery_view(row)
+
+
+def _require_by_itself(delivery: Delivery) -> None:
+    """Raise Problem 409 for what is sent when a digest is."""
+    if delivery.digest_at is None:
+        return
+    waits = delivery.message_id is None and delivery.state in UNFINISHED
+    if waits:
+        raise conflict("This waits for its digest: POST /v1/subscriptions/{id}/send-digest sends that now.")
+    if delivery.event != DIGEST:
+        raise conflict(f"A digest tells this article: it is sent again with {delivery.message_id}.")
 
 
 def _channel_of(session: Session, wiring: Services, delivery: Delivery) -> Channel:
@@ -90,11 +112,12 @@ def delivery_view(row: DeliveryRow) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "channel_id": delivery.channel_id,
-        "article_id": delivery.article_id,
+        "article_id": None if delivery.event == DIGEST else delivery.article_id,
         "article_title": title,
         "version": delivery.version,
         "event": delivery.event,
         "message_id": delivery.message_id,
+        "digest_at": timestamp(delivery.digest_at),
         "state": delivery.state,
         "reason": delivery.reason,
         "attempts": delivery.attempts,
@@ -104,6 +127,17 @@ def delivery_view(row: DeliveryRow) -> dict[str, Any]:
         "finished_at": timestamp(delivery.finished_at),
         "subscriptions": [{"id": id_, "query": query} for id_, query in delivery.matched],
         "subscriptions_total": delivery.matched_total,
+    }
+
+
+def _told_view(row: DeliveryRow) -> dict[str, Any]:
+    delivery, title = row
+    return {
+        "delivery_id": delivery.id,
+        "article_id": delivery.article_id,
+        "article_title": title,
+        "version": delivery.version,
+        "state": delivery.state,
     }
 
 

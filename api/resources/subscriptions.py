@@ -1,22 +1,23 @@
 """`/v1/subscriptions`: what an account follows, and where it is told."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from pydantic import BeforeValidator
 from sqlalchemy.orm import Session
 
 from api.authentication import authenticate, caller
 from api.channel_setup import ChannelSpec, FoundChannel, find_or_create, found_view, read_spec
-from api.inputs import Reference, read, read_parameters
+from api.digests import due_now, follow_schedule, require_sent_to, schedule_view, tell_now
+from api.inputs import NoFields, Reference, read, read_parameters
 from api.paging import PageParameters, page_json
 from api.problems import invalid, not_found
 from api.queries import CompiledQuery
 from api.services import services
-from api.subscription_inputs import Wanted, compile_required, compile_wanted
+from api.subscription_inputs import ScheduleInput, Wanted, compile_required, compile_wanted
 from api.transactions import write_settled
 from api.views import timestamp
+from core.digest_schedule import DigestSchedule, schedule_of
 from core.query import language_tag
 from core.store import listings
 from core.store import subscriptions as stored
@@ -27,17 +28,12 @@ blueprint = Blueprint("subscriptions", __name__, url_prefix="/v1/subscriptions")
 blueprint.before_request(authenticate)
 
 
-def _no_digests(value: object) -> None:
-    if value is not None:
-        raise ValueError("digests are not available in this version: leave it out to be told at once")
-
-
 class SubscriptionFields(Wanted):
     """What a subscription may say."""
 
     updates: bool = False
     once_per_story: bool = False
-    schedule: Annotated[None, BeforeValidator(_no_digests)] = None
+    schedule: ScheduleInput | None = None
 
 
 class NewSubscriptionInput(SubscriptionFields):
@@ -70,6 +66,8 @@ def create() -> ResponseReturnValue:
 
     def make(session: Session) -> tuple[Subscription, FoundChannel]:
         found = _find_channel(session, spec, wanted.channel_id)
+        if new.schedule:
+            require_sent_to(found.channel)
         return stored.add(session, account_id, found.channel.id, new, wiring.clock.now()), found
 
     subscription, found = write_settled(wiring.store, make)
@@ -98,16 +96,33 @@ def show(subscription_id: str) -> ResponseReturnValue:
 
 @blueprint.patch("/<id:subscription_id>")
 def change(subscription_id: str) -> ResponseReturnValue:
-    """Change a subscription's query or filters."""
+    """Change a subscription's query, filters or schedule."""
     changes = read(SubscriptionChange)
     compiled = compile_wanted(changes)
-    with services().store.write() as session:
-        subscription = _find(session, subscription_id, lock=True)
-        stored.change(
-            session, subscription, _changed(subscription, compiled, changes), services().clock.now()
-        )
-    services().announcer.announce()
+    wiring, now = services(), services().clock.now()
+    due = due_now(wiring, changes.schedule.schedule() if changes.schedule else None)
+    with wiring.store.write() as session:
+        channel, subscription = _find_with_channel(session, subscription_id)
+        before = subscription.schedule
+        stored.change(session, subscription, _changed(subscription, compiled, changes), now)
+        if subscription.schedule:
+            require_sent_to(channel)
+        if subscription.schedule != before:
+            follow_schedule(session, channel, subscription, due, now)
+    wiring.announcer.announce()
     return subscription_view(subscription)
+
+
+@blueprint.post("/<id:subscription_id>/send-digest")
+def send_digest(subscription_id: str) -> ResponseReturnValue:
+    """Tell now what waits for a digest of a subscription."""
+    read(NoFields)
+    wiring = services()
+    due = due_now(wiring, None)
+    with wiring.store.write() as session:
+        channel, subscription = _find_with_channel(session, subscription_id)
+        articles = tell_now(session, channel, subscription, due, due)
+    return {"articles": articles, "due_at": timestamp(due)}, 202
 
 
 @blueprint.delete("/<id:subscription_id>")
@@ -130,7 +145,7 @@ def subscription_view(subscription: Subscription) -> dict[str, Any]:
         "languages": subscription.languages,
         "updates": subscription.updates,
         "once_per_story": subscription.once_per_story,
-        "schedule": None,
+        "schedule": schedule_view(subscription.schedule),
         "created_at": timestamp(subscription.created_at),
         "updated_at": timestamp(subscription.updated_at),
     }
@@ -145,6 +160,7 @@ def _new_subscription(compiled: CompiledQuery, wanted: NewSubscriptionInput) -> 
         languages=_tags(wanted.languages),
         updates=wanted.updates,
         once_per_story=wanted.once_per_story,
+        schedule=wanted.schedule.schedule() if wanted.schedule else None,
     )
 
 
@@ -160,7 +176,14 @@ def _changed(
         languages=_tags(changes.languages) if "languages" in given else subscription.languages,
         updates=changes.updates if "updates" in given else subscription.updates,
         once_per_story=(changes.once_per_story if "once_per_story" in given else subscription.once_per_story),
+        schedule=_schedule(subscription, changes),
     )
+
+
+def _schedule(subscription: Subscription, changes: SubscriptionChange) -> DigestSchedule | None:
+    if "schedule" in changes.model_fields_set:
+        return changes.schedule.schedule() if changes.schedule else None
+    return schedule_of(subscription.schedule) if subscription.schedule else None
 
 
 def _tags(languages: list[str] | None) -> list[str] | None:
@@ -175,6 +198,17 @@ def _find_channel(session: Session, spec: ChannelSpec | None, channel_id: str | 
     if channel is None or channel.account_id != account_id:
         raise invalid("channel_id", "there is no such channel")
     return FoundChannel(channel, is_new=False, secret=None)
+
+
+def _find_with_channel(session: Session, subscription_id: str) -> tuple[Channel, Subscription]:
+    """Return a subscription with its channel, both locked: the channel first, as whoever deletes one does."""
+    found = _find(session, subscription_id)
+    session.expunge(found)  # it may change while the channel is waited for
+    channel = session.get(Channel, found.channel_id, with_for_update=True)
+    subscription = _find(session, subscription_id, lock=True)
+    if channel is None:
+        raise not_found("subscription")
+    return channel, subscription
 
 
 def _find(session: Session, subscription_id: str, *, lock: bool = False) -> Subscription:

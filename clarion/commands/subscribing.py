@@ -22,6 +22,8 @@ URLS = {
     "apprise": "Tell matches by this URL of Apprise, where that is installed.",
 }
 
+DIGESTS = {"hourly": "hour", "daily": "day", "weekly": "week"}
+
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -37,9 +39,10 @@ def _url_options(command: C) -> C:
 @click.option("--telegram", metavar="CHAT_ID", help="Send matches to this chat of Telegram.")
 @click.option("--telegram-token", metavar="TOKEN", help="The bot's token, with --telegram.")
 @click.option("--email", metavar="ADDRESS", help="Mail matches to this address.")
-@click.option("--digest", type=click.Choice(["daily"]), help="Not available in this version.")
-@click.option("--at", metavar="HH:MM", help="With --digest.")
-@click.option("--timezone", metavar="ZONE", help="With --digest.")
+@click.option("--digest", type=click.Choice(list(DIGESTS)), help="Tell matches together, this often.")
+@click.option("--at", metavar="HH:MM", help="When, with --digest; 08:00 by default, hourly ones on the hour.")
+@click.option("--timezone", metavar="ZONE", help="By which clocks, as Europe/Berlin; UTC by default.")
+@click.option("--weekday", help="On which day, with --digest weekly; monday by default.")
 @data_option
 def subscribe(
     query: str,
@@ -49,14 +52,16 @@ def subscribe(
     digest: str | None,
     at: str | None,
     timezone: str | None,
+    weekday: str | None,
     data: Path,
     **urls: str | None,
 ) -> None:
     """Tell a channel about every article that matches QUERY, as in `kubernetes -"job ad"`."""
-    if digest or at or timezone:
-        raise ClarionError("digests are not available in this version: do without --digest, --at, --timezone")
-    channel = _channel(urls, telegram, telegram_token, email)
-    made = connect(data).call("POST", "/v1/subscriptions", {"query": query, "channel": channel})
+    wanted: dict[str, Any] = {"query": query, "channel": _channel(urls, telegram, telegram_token, email)}
+    schedule = _schedule(digest, {"at": at, "timezone": timezone, "weekday": weekday})
+    if schedule:
+        wanted["schedule"] = schedule
+    made = connect(data).call("POST", "/v1/subscriptions", wanted)
     click.echo(f"subscription  {made['id']}\nchannel       {made['channel_id']}  {made['channel']['state']}")
     if made["channel"].get("secret"):
         click.echo(f"secret        {made['channel']['secret']}  (shown only now; it verifies the signatures)")
@@ -65,6 +70,15 @@ def subscribe(
             f"{email} is asked by mail first, and gets nothing else before it agrees; an administrator "
             f"may vouch for it: clarion channels enable {made['channel_id']}"
         )
+
+
+def _schedule(digest: str | None, when: Mapping[str, str | None]) -> dict[str, Any] | None:
+    given = {name: value for name, value in when.items() if value is not None}
+    if digest is None:
+        if given:
+            raise ClarionError(f"--{next(iter(given))} goes with --digest")
+        return None
+    return {"every": DIGESTS[digest], **given}
 
 
 def _channel(

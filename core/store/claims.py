@@ -43,6 +43,7 @@ class Claimed:
     sequence: int | None
     created_at: datetime
     message_id: str | None = None
+    digest_at: datetime | None = None
 
     def is_wanted(self, living: Container[str]) -> bool:
         """Tell whether one of its subscriptions is among the living ones, as far as all of them are known."""
@@ -125,14 +126,15 @@ def claim(
         return None
     ids = [(id_,) for id_ in batch.delivery_ids]
     found = _CLAIM.run(session, ids, day=batch.article_day, claim_id=claim_id, until=now + lead)
-    rows = sorted(map(_claimed, found), key=lambda row: row.id)
+    rows = sorted(map(claimed_of, found), key=lambda row: row.id)
     if len(rows) < len(ids):
         # Due by the leader's clock, but not yet by this one: soon they would be in no batch at all.
         _NOT_YET.run(session, ids, day=batch.article_day, until=now + lead)
     return (batch.account_id, batch.queue, batch.retry), rows
 
 
-def _claimed(row: Any) -> Claimed:
+def claimed_of(row: Any) -> Claimed:
+    """Return a row of the columns of `Claimed`, in their order."""
     if not isinstance(row.matched, str):
         return Claimed(*row)
     # SQLite has neither JSON nor times of its own.
@@ -142,6 +144,7 @@ def _claimed(row: Any) -> Claimed:
         "article_day": date.fromisoformat(row.article_day),
         "slot_at": row.slot_at and datetime.fromisoformat(row.slot_at),
         "created_at": datetime.fromisoformat(row.created_at),
+        "digest_at": row.digest_at and datetime.fromisoformat(row.digest_at),
     }
     return Claimed(**values)
 

@@ -9,18 +9,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from core.digest_schedule import DigestSchedule, earliest_due
 from core.errors import Reason
 from core.ids import new_ids
-from core.store import batches, turns
+from core.store import batches, digests, turns
 from core.store.batches import Batch, Due
 from core.store.bulk import BulkStatement
+from core.store.digests import NewDigest
 from core.store.models import Delivery
 from core.store.states import INBOX_QUEUE, UNFINISHED, ChannelState, DeliveryState
+from core.store.turns import BriefChannel
 
 
 @dataclass(slots=True)
 class NewDelivery:
-    """A row to be made: one version of one article for one channel."""
+    """A row to be made: one version of one article for one channel.
+
+    `digest_at` is the instant of the digest that tells it, the first one by its `schedules`.
+    """
 
     channel_id: str
     account_id: str
@@ -30,16 +36,18 @@ class NewDelivery:
     matched: list[list[str]]
     matched_total: int
     strict: bool = False
+    digest_at: datetime | None = None
+    schedules: Sequence[DigestSchedule] = ()
 
 
 _MAKE = BulkStatement(
     """
     INSERT INTO deliveries (
         id, article_day, account_id, channel_id, queue, article_id, version, event, matched, matched_total,
-        state, attempts, due_at, sequence, created_at, finished_at)
+        state, attempts, due_at, digest_at, sequence, created_at, finished_at)
     SELECT
         r.id, :day, r.account_id, r.channel_id, r.queue, :article_id, :version, r.event, r.matched{json},
-        r.matched_total, r.state, 0, r.due_at, r.sequence, :now, r.finished_at
+        r.matched_total, r.state, 0, r.due_at, r.digest_at, r.sequence, :now, r.finished_at
     FROM {rows}
     WHERE true
     ON CONFLICT DO NOTHING
@@ -55,6 +63,7 @@ _MAKE = BulkStatement(
         "matched_total": "integer",
         "state": "text",
         "due_at": "timestamptz",
+        "digest_at": "timestamptz",
         "sequence": "bigint",
         "finished_at": "timestamptz",
     },
@@ -64,12 +73,23 @@ _MAKE = BulkStatement(
 def settled(session: Session, rows: Sequence[NewDelivery]) -> list[NewDelivery]:
     """Return planned rows, pending where their channel was resumed since; locks what `make` will need.
 
-    To be called before anything of the ledger is changed: channels are locked before deliveries.
+    What comes too late for a digest that is on its way waits for the next. To be called before anything of
+    the ledger is changed: channels are locked before deliveries.
     """
-    held = {row.channel_id for row in rows if row.state == DeliveryState.HELD}
-    locked = turns.lock(session, held | {row.channel_id for row in rows if row.strict})
-    resumed = held & {channel.id for channel in locked if channel.state == ChannelState.ACTIVE}
-    return [replace(row, state=DeliveryState.PENDING) if row.channel_id in resumed else row for row in rows]
+    needed = [row for row in rows if row.strict or row.digest_at or row.state == DeliveryState.HELD]
+    locked = turns.lock_brief(session, {row.channel_id for row in needed})
+    return [_settled(row, locked.get(row.channel_id)) for row in rows]
+
+
+def _settled(row: NewDelivery, channel: BriefChannel | None) -> NewDelivery:
+    if channel is None:
+        return row
+    if row.state == DeliveryState.HELD and channel.state == ChannelState.ACTIVE:
+        row = replace(row, state=DeliveryState.PENDING)
+    until = channel.digested_until
+    if row.digest_at and until and row.digest_at <= until:
+        row = replace(row, digest_at=earliest_due(row.schedules, until))
+    return row
 
 
 def make(
@@ -88,8 +108,16 @@ def make(
         version=version,
         now=now,
     )
-    pending = [Due(r.id, r.account_id, r.queue, day) for r in made if r.state == DeliveryState.PENDING]
-    return batches.put(session, pending, now)
+    digests.open_digests(session, [digest for row in rows if (digest := _digest_of(row))], now)
+    waiting = {id_ for id_, row in zip(ids, rows, strict=True) if row.digest_at}
+    pending = [r for r in made if r.state == DeliveryState.PENDING and r.id not in waiting]
+    return batches.put(session, [Due(r.id, r.account_id, r.queue, day) for r in pending], now)
+
+
+def _digest_of(row: NewDelivery) -> NewDigest | None:
+    if row.digest_at is None:
+        return None
+    return NewDigest(row.account_id, row.channel_id, row.queue, row.state, row.digest_at)
 
 
 def _new_row(id_: str, row: NewDelivery, sequence: int | None, now: datetime) -> tuple[Any, ...]:
@@ -104,17 +132,21 @@ def _new_row(id_: str, row: NewDelivery, sequence: int | None, now: datetime) ->
         json.dumps(row.matched, ensure_ascii=False),
         row.matched_total,
         state.value,
-        now if state == DeliveryState.PENDING else None,
+        row.digest_at or (now if state == DeliveryState.PENDING else None),
+        row.digest_at,
         sequence,
         now if done else None,
     )
 
 
+# Looked up channel by channel: of a partition that is filling up PostgreSQL's statistics know nothing, and it
+# would read all there is of the article for each part of a fan-out.
 _TOLD = BulkStatement(
     """
-    SELECT channel_id, max(version) FROM deliveries
-    WHERE article_id = :article_id AND article_day = :day AND channel_id {among}
-    GROUP BY channel_id
+    SELECT r.channel_id, (
+        SELECT max(told.version) FROM deliveries AS told
+        WHERE told.article_id = :article_id AND told.article_day = :day AND told.channel_id = r.channel_id)
+    FROM {rows}
     """,
     {"channel_id": "text"},
 )
@@ -123,7 +155,7 @@ _TOLD = BulkStatement(
 def channels_told(session: Session, article_id: str, day: date, channel_ids: Sequence[str]) -> dict[str, int]:
     """Return, of the given channels, those with a row for this article, and its newest version."""
     rows = _TOLD.run(session, [(id_,) for id_ in channel_ids], article_id=article_id, day=day)
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows if row[1] is not None}
 
 
 def supersede(
@@ -186,7 +218,7 @@ def release_channel(session: Session, channel_id: str, now: datetime) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.channel_id == channel_id, Delivery.state == DeliveryState.HELD)
-        .values(state=DeliveryState.PENDING, due_at=now, enqueue_after=now, slot_at=None)
+        .values(state=DeliveryState.PENDING, **digests.let_go(now))
         .execution_options(synchronize_session=False)
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.store.also_in import from_source
 from core.store.articles import newest_versions
+from core.store.digests import is_item
 from core.store.matched import matched_by
 from core.store.models import (
     Alias,
@@ -169,6 +170,18 @@ def delivery(session: Session, account_id: str, delivery_id: str) -> DeliveryRow
     which = _with_title().where(Delivery.account_id == account_id, Delivery.id == delivery_id)
     row = session.execute(which).one_or_none()
     return (row[0], row[1]) if row else None
+
+
+def told_by_digest(session: Session, digest: Delivery, most: int) -> list[DeliveryRow]:
+    """Return what a digest tells, or what waits for it, newest first."""
+    told = _with_title().where(
+        Delivery.channel_id == digest.channel_id,
+        Delivery.digest_at == digest.digest_at,
+        Delivery.message_id.is_not_distinct_from(digest.message_id),
+        is_item(),
+    )
+    rows = session.execute(told.order_by(Delivery.id.desc()).limit(most))
+    return [(row[0], row[1]) for row in rows]
 
 
 def attempts(session: Session, delivery: Delivery) -> Sequence[Attempt]:

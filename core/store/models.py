@@ -91,6 +91,7 @@ class Channel(Base):
     next_slot_at: Mapped[datetime | None]
     collapse_seconds: Mapped[float | None] = mapped_column(Float)
     collapse_until: Mapped[datetime | None]
+    digested_until: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -324,6 +325,7 @@ class Subscription(Base):
     languages: Mapped[list[str] | None]
     updates: Mapped[bool]
     once_per_story: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    schedule: Mapped[str | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -372,7 +374,7 @@ class RevisionMark(Base):
 
 
 class Delivery(Base):
-    """One version of one article for one channel: the ledger."""
+    """One version of one article for one channel, or a digest of such: the ledger."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -398,6 +400,13 @@ class Delivery(Base):
             sqlite_where=text("sequence IS NOT NULL"),
             postgresql_where=text("sequence IS NOT NULL"),
         ),
+        Index(
+            "ix_deliveries_digest_at",
+            "channel_id",
+            "digest_at",
+            sqlite_where=text("digest_at IS NOT NULL"),
+            postgresql_where=text("digest_at IS NOT NULL"),
+        ),
         Index("ix_deliveries_channel_id_id", "channel_id", "id"),
         Index("ix_deliveries_account_id_id", "account_id", "id"),
         {"postgresql_partition_by": "RANGE (article_day)"},
@@ -422,6 +431,7 @@ class Delivery(Base):
     slot_at: Mapped[datetime | None]
     sequence: Mapped[int | None] = mapped_column(Number)
     message_id: Mapped[str | None] = mapped_column(Identifier)
+    digest_at: Mapped[datetime | None]
     claim_id: Mapped[str | None] = mapped_column(Identifier)
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import Reason
-from core.store import channels, collapsed, turns
+from core.store import channels, collapsed, digests, turns
 from core.store.models import Channel, Delivery
 from core.store.states import ChannelState, DeliveryState
 
@@ -27,6 +27,7 @@ def retry_delivery(session: Session, delivery: Delivery, channel: Channel, now: 
     for name, value in _revived(channel, now).items():
         setattr(delivery, name, value)
     session.flush()
+    session.refresh(delivery)
 
 
 def _bring_forward(delivery: Delivery, now: datetime) -> None:
@@ -59,13 +60,13 @@ def _revive_missed(session: Session, channel: Channel, since: datetime, now: dat
             update(Delivery)
             .where(*missed, Delivery.id > after, Delivery.id <= last)
             .values(**_revived(channel, now))
-            .returning(Delivery.id)
+            .returning(Delivery.id, Delivery.digest_at)
             .execution_options(synchronize_session=False)
         )
-        ids = sorted(changed.scalars())
+        rows = changed.all()
         if collapsed.collapses(channel):
-            turns.line_up(session, channel, ids)
-        revived += len(ids)
+            turns.line_up(session, channel, sorted(row.id for row in rows if row.digest_at is None))
+        revived += len(rows)
         after = last
     return revived
 
@@ -86,17 +87,18 @@ def _end_of_chunk(session: Session, which: Sequence[ColumnElement[bool]], after:
 
 
 def _revived(channel: Channel, now: datetime) -> dict[str, Any]:
-    """Return the columns of a delivery that begins anew; late results of earlier claims fit it no more."""
+    """Return the columns of a delivery that begins anew; late results of earlier claims fit it no more.
+
+    What a digest has collected stays in it: it is sent again as it was.
+    """
     sent_to = channel.state == ChannelState.ACTIVE
-    return {
+    waits = {"due_at": None, "enqueue_after": None, "slot_at": None}
+    return (digests.let_go(now) if sent_to else waits) | {
         "state": DeliveryState.PENDING if sent_to else DeliveryState.HELD,
         "reason": None,
         "step": 0,
-        "due_at": now if sent_to else None,
-        "enqueue_after": now if sent_to else None,
-        "slot_at": None,
         "sequence": None,
-        "message_id": None,
+        "message_id": case((Delivery.digest_at.is_not(None), Delivery.message_id), else_=null()),
         "claim_id": None,
         "finished_at": None,
     }

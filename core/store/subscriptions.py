@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.digest_schedule import DigestSchedule, schedule_of
 from core.ids import new_id
 from core.store.bulk import BulkStatement
 from core.store.models import Subscription
@@ -28,6 +29,7 @@ class NewSubscription:
     languages: list[str] | None = None
     updates: bool = False
     once_per_story: bool = False
+    schedule: DigestSchedule | None = None
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Recipient:
     channel_state: ChannelState
     ordering: str = "any"
     once_per_story: bool = False
+    schedule: DigestSchedule | None = None
 
 
 def add(
@@ -60,6 +63,7 @@ def add(
         languages=new.languages,
         updates=new.updates,
         once_per_story=new.once_per_story,
+        schedule=_written(new.schedule),
         created_at=now,
         updated_at=now,
     )
@@ -74,8 +78,13 @@ def change(session: Session, subscription: Subscription, new: NewSubscription, n
     subscription.query, subscription.canonical, subscription.topic = new.query, new.canonical, new.topic
     subscription.sources, subscription.languages = new.sources, new.languages
     subscription.updates, subscription.once_per_story = new.updates, new.once_per_story
+    subscription.schedule = _written(new.schedule)
     subscription.updated_at = now
     log_changes(session, [subscription.number])
+
+
+def _written(schedule: DigestSchedule | None) -> str | None:
+    return schedule.written() if schedule else None
 
 
 def find(
@@ -111,7 +120,7 @@ def remove(session: Session, subscription: Subscription) -> None:
 _RECIPIENTS = BulkStatement(
     """
     SELECT s.id, s.query, s.updates, s.account_id, s.channel_id, c.queue, c.state,
-        c.ordering, s.once_per_story
+        c.ordering, s.once_per_story, s.schedule
     FROM subscriptions AS s JOIN channels AS c ON c.id = s.channel_id
     WHERE s.number {among} AND (CAST(:owner AS text) IS NULL OR s.account_id = :owner)
     ORDER BY s.number
@@ -143,6 +152,7 @@ def _recipient(row: Any) -> Recipient:
         channel_state=ChannelState(row[6]),
         ordering=row[7],
         once_per_story=bool(row[8]),
+        schedule=schedule_of(row[9]) if row[9] else None,
     )
 
 

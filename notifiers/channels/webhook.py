@@ -14,6 +14,7 @@ from core.errors import FieldError
 from core.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, SigningKey, sign
 from core.store.states import ChannelState
 from notifiers import webhook_keys
+from notifiers.digest_event import digest_body
 from notifiers.notice import Notice, webhook_body
 from notifiers.outcome import Outcome, push_outcome
 from notifiers.webhook_keys import SYMMETRIC, Scheme
@@ -65,7 +66,7 @@ class WebhookPusher:
 
     def body(self, notice: Notice, _templates: Environment) -> bytes:
         """Return the event of a notice."""
-        return webhook_body(notice)
+        return digest_body(notice) if notice.is_digest else webhook_body(notice)
 
     def outcome(self, answer: PushAnswer, now: datetime) -> Outcome:
         """Say how a push ended, by its status alone."""

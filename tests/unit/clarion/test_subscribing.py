@@ -63,13 +63,31 @@ def test_every_kind_of_channel_has_an_option(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "schedule"),
+    [
+        (["--digest", "daily"], {"every": "day"}),
+        (["--digest", "hourly", "--at", "00:15"], {"every": "hour", "at": "00:15"}),
+        (
+            ["--digest", "weekly", "--at", "08:00", "--timezone", "Europe/Berlin", "--weekday", "friday"],
+            {"every": "week", "at": "08:00", "timezone": "Europe/Berlin", "weekday": "friday"},
+        ),
+    ],
+)
+def test_a_digest(receiver: Receiver, folder: Path, arguments: list[str], schedule: dict[str, str]) -> None:
+    done = run(folder, "--webhook", URL, *arguments)
+    assert done.exit_code == 0, done.output
+    assert receiver.requests[0].json()["schedule"] == schedule
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "name one channel"),
         (["--slack", URL, "--discord", URL], "name one channel"),
         (["--telegram", "-100"], "needs both"),
         (["--slack", URL, "--telegram-token", "1:x"], "needs both"),
-        (["--slack", URL, "--digest", "daily"], "digests are not available"),
+        (["--slack", URL, "--at", "08:00"], "--at goes with --digest"),
+        (["--slack", URL, "--timezone", "UTC"], "--timezone goes with --digest"),
     ],
 )
 def test_what_does_not_fit_together_is_said(

@@ -136,7 +136,7 @@ def test_of_a_channel_that_has_failed_for_days_all_tries_are_told_not_the_last()
 
 
 # Why a delivery is cancelled, or a channel disabled after days, is no reason for which a try fails.
-NO_TRIES = {Reason.SUPERSEDED, Reason.CHANNEL_DELETED, Reason.UNSUBSCRIBED, Reason.FAILING}
+NO_TRIES = {Reason.SUPERSEDED, Reason.CHANNEL_DELETED, Reason.UNSUBSCRIBED, Reason.EMPTY, Reason.FAILING}
 
 
 @pytest.mark.parametrize("reason", [one for one in Reason if one not in NO_TRIES])
