@@ -9,9 +9,8 @@ from core.clock import Clock
 from core.errors import Unavailable
 from core.store import hubs
 from core.store.engine import Store
-from core.store.hubs import PushedDocument
 from core.store.leases import Grant, check
-from core.store.models import Source
+from core.store.models import PushedDocument, Source
 from core.store.states import SourceState
 from fetcher import outcomes
 from fetcher.outbox import Outbox

@@ -17,8 +17,7 @@ from api.transactions import write_settled
 from api.views import timestamp
 from core.store import hubs, listings, source_states
 from core.store import sources as stored
-from core.store.hubs import HubSubscription
-from core.store.models import Source
+from core.store.models import HubSubscription, Source
 from core.store.source_health import DEFAULT, YOURS, articles_per_week
 from core.store.sources import PUSH, PUSH_SCHEME
 from core.store.states import SourceState

@@ -15,7 +15,7 @@ from api.problems import Problem, not_found
 from api.services import services
 from core.signing import UndecryptableSecret
 from core.store import hubs
-from core.store.hubs import HubSubscription
+from core.store.models import HubSubscription
 from core.text import one_line, shorten, storable
 
 log = structlog.get_logger()

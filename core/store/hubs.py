@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary, delete, func, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
 from core.ids import new_id
-from core.store.models import Base, Source
-from core.store.types import Identifier
+from core.store.models import HubSubscription, PushedDocument, Source
 
 MOST_WAITING = 100
 ANSWER_WITHIN = timedelta(hours=1)
@@ -27,41 +26,6 @@ class HubState(StrEnum):
     WANTED = "wanted"
     ACTIVE = "active"
     REFUSED = "refused"
-
-
-class HubSubscription(Base):
-    """The subscription to a source at the hub that it names; `callback` is the secret part of our address."""
-
-    __tablename__ = "hub_subscriptions"
-
-    source_id: Mapped[str] = mapped_column(
-        Identifier, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True
-    )
-    hub: Mapped[str]
-    topic: Mapped[str]
-    callback: Mapped[str] = mapped_column(unique=True)
-    secret: Mapped[str]
-    state: Mapped[str]
-    next_step_at: Mapped[datetime] = mapped_column(index=True)
-    asked_at: Mapped[datetime | None]  # while the hub's verification is awaited
-    lease_until: Mapped[datetime | None]
-    failures: Mapped[int] = mapped_column(Integer)
-    last_error: Mapped[str | None]
-    created_at: Mapped[datetime]
-
-
-class PushedDocument(Base):
-    """A document whose signature was right, until the leader has taken it."""
-
-    __tablename__ = "pushed_documents"
-
-    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
-    source_id: Mapped[str] = mapped_column(
-        Identifier, ForeignKey("sources.id", ondelete="CASCADE"), index=True
-    )
-    content_type: Mapped[str]
-    body: Mapped[bytes] = mapped_column(LargeBinary)
-    received_at: Mapped[datetime]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-import core.store.hubs  # noqa: F401 (its tables belong to the schema)
 from core.errors import ConfigurationError
 from core.store.engine import Store
 from core.store.partitions import ensure_partitions_ahead

@@ -16,9 +16,9 @@ from core.egress import GuardedSession, Transfer, guarded_session
 from core.registry import discover
 from core.signing import SecretBox
 from core.store import hubs, leases, sources
-from core.store.hubs import HubState, HubSubscription, PushedDocument
+from core.store.hubs import HubState
 from core.store.leases import Grant, LeaseLost
-from core.store.models import Lease, Source
+from core.store.models import HubSubscription, Lease, PushedDocument, Source
 from core.store.sources import NewSource
 from fetcher.hosts import HostGate
 from fetcher.outbox import Outbox
