@@ -66,3 +66,13 @@ def _used(pid: int) -> float | None:
     # The second field is a name in parentheses, which may hold anything (proc(5)).
     fields = text.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * _TICK
+
+
+def with_descendants(pid: int) -> list[int]:
+    """Return a process and those that it started, and they in turn; itself first."""
+    found = [pid]
+    for one in found:  # grows as it goes
+        with suppress(OSError):
+            for task in Path(f"/proc/{one}/task").iterdir():
+                found.extend(map(int, (task / "children").read_text().split()))
+    return found

@@ -1,5 +1,7 @@
 """Small feeds and topics of the project's own, for where no recorded ones are at hand."""
 
+from collections.abc import Iterable
+
 _RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>{title}</title>
 <link>https://{host}/</link><description>Sample</description>{items}</channel></rss>"""
 _ITEM = """<item><title>{title}</title><link>https://{host}/{number}</link><guid>{host}-{number}</guid>
@@ -17,15 +19,21 @@ _STORIES = {
 }
 
 
-def _feed(host: str, titles: tuple[str, ...]) -> bytes:
+def feed_of(host: str, stories: Iterable[tuple[str, str]]) -> bytes:
+    """Return an RSS document of titles and summaries, which are taken as they are: as markup."""
     items = (
-        _ITEM.format(title=title, host=host, number=number, summary=f"More about it: {title.lower()}.")
-        for number, title in enumerate(titles)
+        _ITEM.format(title=title, host=host, number=number, summary=summary)
+        for number, (title, summary) in enumerate(stories)
     )
     return _RSS.format(title=host, host=host, items="".join(items)).encode()
 
 
-OWN_FEEDS = {host.split(".", maxsplit=1)[0]: _feed(host, titles) for host, titles in _STORIES.items()}
+OWN_FEEDS = {
+    host.split(".", maxsplit=1)[0]: feed_of(
+        host, [(title, f"More about it: {title.lower()}.") for title in titles]
+    )
+    for host, titles in _STORIES.items()
+}
 OWN_TOPICS = [
     "AI",
     "Android",

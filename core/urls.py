@@ -1,6 +1,7 @@
 """Web addresses: what they consist of, and telling when two mean one page."""
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from core.text import web_url
@@ -25,6 +26,7 @@ _HOME_PAGE = re.compile(r"/(?:(?:index|default|home)\.\w{2,5})?")
 _AMP_SUFFIX = re.compile(r"(?<=[^/])(?:\.amp)+(?=(?:\.html?)?$)")
 
 
+@lru_cache(maxsize=1_024)
 def canonical_url(url: str) -> str | None:
     """Return the form in which addresses of one page are equal, a key to compare and not to visit.
 
@@ -119,7 +121,7 @@ def _is_noise(parameter: str) -> bool:
 
 def _normal_escapes(text: str) -> str:
     """Write percent escapes in one way (RFC 3986, section 6.2.2)."""
-    ascii_only = "".join(c if c.isascii() else _escaped(c) for c in text)
+    ascii_only = text if text.isascii() else "".join(c if c.isascii() else _escaped(c) for c in text)
     return _PERCENT.sub(_normal_escape, _LONE_PERCENT.sub("%25", ascii_only))
 
 

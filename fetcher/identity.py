@@ -137,14 +137,15 @@ def decide(known: KnownEntry | None, item: Item, now: datetime) -> Decision:
 
     What an article said before is never news again; after 24 versions nothing is.
     """
-    said = _said(item)
+    titles = _titles(item)
+    full = _hashes(titles, item.summary)
     if known is None:
-        return New(_distinct(*said.full, *said.bare))
+        return New(_distinct(*full, *_hashes(titles)))
     # The title alone counts as said, so that a summary that goes missing for a while is not news.
-    if _seen(said.full, known) or known.version >= MOST_VERSIONS:
+    if _seen(full, known) or known.version >= MOST_VERSIONS:
         moved = link_of(item) != known.link
         return Unchanged(touch=moved or now - known.last_seen_at >= TOUCH_AFTER)
-    return Updated(known.version + 1, _distinct(*known.seen_hashes, *said.full, *said.bare))
+    return Updated(known.version + 1, _distinct(*known.seen_hashes, *full, *_hashes(titles)))
 
 
 def select_backfill(identified: Sequence[Identified], limit: int = DEFAULT_BACKFILL) -> Backfill:
@@ -191,8 +192,10 @@ def _entry_id(item: Item, shared: bool, known: Mapping[str, KnownEntry]) -> str:
         return qualified if shared else plain
     if not shared and not _leads_elsewhere(item, entry):
         return plain
-    said = _said(item)
-    said_before = _seen(said.full, entry) or (_seen(said.bare, entry) and not shared)
+    titles = _titles(item)
+    said_before = _seen(_hashes(titles, item.summary), entry) or (
+        not shared and _seen(_hashes(titles), entry)
+    )
     return plain if said_before else qualified
 
 
@@ -211,21 +214,14 @@ def _qualified(item: Item) -> str:
     return _fitting(f"{identity(item)}#{_digest(link or content_hash(item.title, item.summary))[:16]}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """Hashes of what an item says, and of its title alone: without an outlet's name behind it, and with."""
-
-    full: tuple[str, ...]
-    bare: tuple[str, ...]
-
-
-def _said(item: Item) -> _Said:
+def _titles(item: Item) -> tuple[str, ...]:
+    """Return an item's title without an outlet's name behind it, and with."""
     title = without_publisher(item.title[:TITLE_LIMIT], item.publisher, host_of(item.url))
-    titles = dict.fromkeys((_without_names(title, item), title))
-    return _Said(
-        tuple(content_hash(one, item.summary) for one in titles),
-        tuple(content_hash(one, "") for one in titles),
-    )
+    return _distinct(_without_names(title, item), title)
+
+
+def _hashes(titles: Iterable[str], summary: str = "") -> tuple[str, ...]:
+    return tuple(content_hash(one, summary) for one in titles)
 
 
 def _without_names(title: str, item: Item) -> str:
@@ -254,5 +250,5 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _distinct(*hashes: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(hashes))
+def _distinct(*texts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

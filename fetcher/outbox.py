@@ -1,5 +1,6 @@
 """The outbox: committed first, then published, then marked."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -32,15 +33,18 @@ class Outbox:
             if not waiting or not self.publish(waiting, grant):
                 return
 
-    def publish(self, waiting: list[Unpublished], grant: Grant) -> bool:
+    def publish(self, waiting: Sequence[Unpublished], grant: Grant) -> bool:
         """Publish messages and mark those that were confirmed; return whether all were."""
-        confirmed = self._publish(waiting)
+        confirmed = self.send(waiting)
         with self._store.write() as session:
             check(session, grant)
             entries.mark_published(session, confirmed)
         return len(confirmed) == len(waiting)
 
-    def _publish(self, waiting: list[Unpublished]) -> list[Unpublished]:
+    def send(self, waiting: Sequence[Unpublished]) -> list[Unpublished]:
+        """Publish messages; return those that were confirmed, for the caller to mark."""
+        if not waiting:
+            return []
         outcomes = self._publisher.publish_many([item.message for item in waiting])
         problem = next((outcome for outcome in outcomes if outcome is not None), None)
         if problem is not None:

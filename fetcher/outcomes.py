@@ -35,10 +35,11 @@ def succeeded(
     session: Session, row: Source, polled: Source, reading: Reading, new: int, kind: PolledKind, now: datetime
 ) -> None:
     """Note that everything a source showed is published, so that it need not be shown again."""
+    pushed = hubs.is_pushed(session, row.id, now)  # asked before the row is changed, which is written once
     _remember(row, reading, new, now)
     row.last_success_at, row.failures = now, 0
     row.last_error = row.last_error_reason = None
-    used = interval_of(row, kind, now, pushed=hubs.is_pushed(session, row.id, now))
+    used = interval_of(row, kind, now, pushed=pushed)
     row.used_interval_seconds, row.used_interval_because = round(used.seconds), used.because.value
     _plan(row, polled, used.seconds, now)
     _move(session, row, reading, kind, now)

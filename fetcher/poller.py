@@ -1,7 +1,8 @@
 """One poll of one source: fetched, decided, committed to the outbox, published, and only then ticked off."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from core.clock import Clock
 from core.egress import GuardedSession
-from core.store import due_sources, host_cooldowns, hubs
+from core.store import due_sources, entries, host_cooldowns, hubs
 from core.store.engine import Store
+from core.store.entries import Unpublished
 from core.store.leases import Grant, check
 from core.store.models import Source
 from core.store.states import SourceState
@@ -114,37 +116,54 @@ class Poller:
             self._take(seen, grant, reading)
 
     def _take(self, seen: _Seen, grant: Grant, reading: Reading) -> None:
-        """Commit what is new, publish it, and move the source on once everything is confirmed."""
-        source = seen.source
-        recorded = self._record(source, grant, reading)
-        if recorded is None:
-            return
-        published = self._publish(recorded, grant)
-        with self._store.write() as session:
-            check(session, grant)
-            row = session.get(Source, source.id, with_for_update=True)
+        """Commit what is new, publish it, and move the source on once everything is confirmed.
+
+        What is not to be published needs no second transaction.
+        """
+        with self._locked(seen.source, grant) as (session, row):
             if row is None:
                 return
-            if published:
-                self._tick_off(session, row, seen, reading, recorded)
-            else:
-                outcomes.unpublished(row, source, self._kinds[source.kind], self._clock.now())
-        log.info("polled", source=source.id, new=len(recorded.waiting), published=published)
+            recorded = self._record(session, seen.source, reading)
+            if not recorded.waiting:
+                self._end(session, row, seen, reading, recorded, [])
+                return
+        confirmed = self._outbox.send(recorded.waiting)
+        with self._locked(seen.source, grant) as (session, row):
+            if row is not None:
+                self._end(session, row, seen, reading, recorded, confirmed)
 
-    def _publish(self, recorded: Recorded, grant: Grant) -> bool:
-        """Publish what is new; return whether now everything that the source shows is published."""
-        confirmed = not recorded.waiting or self._outbox.publish(recorded.waiting, grant)
-        return confirmed and not recorded.left
+    @contextmanager
+    def _locked(self, source: Source, grant: Grant) -> Iterator[tuple[Session, Source | None]]:
+        """Open a transaction of the leader with the source's row locked, None if it was deleted.
 
-    def _record(self, source: Source, grant: Grant, reading: Reading) -> Recorded | None:
-        if reading.news is None:
-            return Recorded([], 0)
+        It waits for a hub's push of the same source that is being recorded.
+        """
         with self._store.write() as session:
             check(session, grant)
-            # Locked, for it may be deleted while this goes on.
-            if session.get(Source, source.id, with_for_update={"read": True, "key_share": True}) is None:
-                return None
-            return record(session, source, reading.news, self._clock.now(), self._backfill)
+            yield session, session.get(Source, source.id, with_for_update=True)
+
+    def _record(self, session: Session, source: Source, reading: Reading) -> Recorded:
+        if reading.news is None:
+            return Recorded([], 0)
+        return record(session, source, reading.news, self._clock.now(), self._backfill)
+
+    def _end(
+        self,
+        session: Session,
+        row: Source,
+        seen: _Seen,
+        reading: Reading,
+        recorded: Recorded,
+        confirmed: Sequence[Unpublished],
+    ) -> None:
+        entries.mark_published(session, confirmed)
+        published = len(confirmed) == len(recorded.waiting) and not recorded.left
+        if published:
+            self._tick_off(session, row, seen, reading, recorded)
+        else:
+            source = seen.source
+            outcomes.unpublished(row, source, self._kinds[source.kind], self._clock.now())
+        log.info("polled", source=row.id, new=len(recorded.waiting), published=published)
 
     def _tick_off(
         self, session: Session, row: Source, seen: _Seen, reading: Reading, recorded: Recorded
@@ -163,9 +182,7 @@ class Poller:
             hubs.note(session, row.id, hints.hub, hints.self_url or row.url, seal, self._clock.now())
 
     def _note_failure(self, source: Source, grant: Grant, failure: PollFailed) -> None:
-        with self._store.write() as session:
-            check(session, grant)
-            row = session.get(Source, source.id, with_for_update=True)
+        with self._locked(source, grant) as (session, row):
             if row is None:
                 return
             outcomes.failed(session, row, source, failure, self._clock.now())

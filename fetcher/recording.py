@@ -1,22 +1,22 @@
 """Storing what is new of what a source shows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from core.ids import new_id
 from core.message import SourceRef
 from core.store import entries
-from core.store.entries import Unpublished
-from core.store.models import Entry, Source
+from core.store.entries import Change, Shown, Unpublished
+from core.store.models import Source
 from core.text import shorten
 from fetcher.identity import (
+    Decision,
     Identified,
     KnownEntry,
     New,
-    Unchanged,
+    Updated,
     candidate_ids,
     decide,
     identify,
@@ -41,60 +41,68 @@ class Recorded:
 
 
 def record(session: Session, source: Source, news: News, now: datetime, backfill: int) -> Recorded:
-    """Store what is new in the transaction; the first time only the newest `backfill` are told."""
-    rows = entries.entries_of(session, source.id, sorted(candidate_ids(news.items)))
+    """Store what is new in the transaction, which must hold the source's row locked against another such.
+
+    The first time only the newest `backfill` are told.
+    """
+    shown = entries.shown_among(session, source.id, sorted(candidate_ids(news.items)))
     known = {
-        id_: KnownEntry(row.version, tuple(row.seen_hashes), row.last_seen_at, row.link)
-        for id_, row in rows.items()
+        id_: KnownEntry(one.version, one.seen_hashes, one.last_seen_at, one.link)
+        for id_, one in shown.items()
     }
-    left = not all(row.published for row in rows.values())
     identified = identify(news.items, known)
     silent: set[str] = set()
     if source.last_success_at is None:
         silent = {one.entry_id for one in select_backfill(identified, backfill).recorded}
-    shown = SourceRef(id=source.id, name=name_of(source, news))
-    changed = (_record_one(session, shown, rows, known, one, now) for one in identified)
-    waiting = [
-        entries.as_unpublished(entry)
-        for entry in changed
-        if entry is not None and not _silenced(entry, entry.producer_id in silent)
-    ]
-    return Recorded(waiting, sum(one.entry_id not in known for one in identified), left)
+    found = _Found(SourceRef(id=source.id, name=name_of(source, news)), shown, silent, now)
+    for one in identified:
+        found.take(one, decide(known.get(one.entry_id), one.item, now))
+    found.store(session)
+    return Recorded(found.waiting(), len(found.new), not all(one.published for one in shown.values()))
 
 
-def _record_one(
-    session: Session,
-    source: SourceRef,
-    rows: Mapping[str, Entry],
-    known: Mapping[str, KnownEntry],
-    one: Identified,
-    now: datetime,
-) -> Entry | None:
-    """Store what is new of one item; return its row if there is something to tell."""
-    entry = rows.get(one.entry_id)
-    decision = decide(known.get(one.entry_id), one.item, now)
-    if isinstance(decision, Unchanged):
-        if entry is not None and decision.touch:
-            entry.last_seen_at, entry.link = now, link_of(one.item)
-        return None
-    first_seen_at = entry.first_seen_at if entry else now
-    message = to_message(one.item, source.id, source.name, one.entry_id, decision.version, first_seen_at)
-    if entry is None or isinstance(decision, New):
-        entry = entries.new_entry(source.id, new_id("art"), message, list(decision.seen_hashes), now)
-        entry.link = link_of(one.item)
-        session.add(entry)
-    else:
-        entry.version, entry.message, entry.published = decision.version, message.as_json(), False
-        entry.seen_hashes, entry.link = list(decision.seen_hashes), link_of(one.item)
-        entry.last_seen_at = entry.changed_at = now
-    return entry
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a document says that is not stored yet, one item after the other."""
 
+    source: SourceRef
+    shown: Mapping[str, Shown]
+    silent: Container[str]
+    now: datetime
+    new: list[Change] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
+    seen_again: dict[str, str | None] = field(default_factory=dict)
 
-def _silenced(entry: Entry, silent: bool) -> bool:
-    """Record an entry as seen without telling it, where `silent`."""
-    if silent:
-        entry.message, entry.published = None, True
-    return silent
+    def take(self, one: Identified, decision: Decision) -> None:
+        """Note what is to be stored of an item."""
+        if isinstance(decision, New):
+            self.new.append(self._change(one, decision))
+        elif isinstance(decision, Updated):
+            self.changed.append(self._change(one, decision))
+        elif decision.touch:
+            self.seen_again[one.entry_id] = link_of(one.item)
+
+    def _change(self, one: Identified, decision: New | Updated) -> Change:
+        id_, message = one.entry_id, None
+        if id_ not in self.silent:
+            first_seen_at = self.shown[id_].first_seen_at if id_ in self.shown else self.now
+            source = self.source
+            message = to_message(one.item, source.id, source.name, id_, decision.version, first_seen_at)
+        return Change(id_, decision.version, link_of(one.item), decision.seen_hashes, message)
+
+    def store(self, session: Session) -> None:
+        """Write it all."""
+        entries.add(session, self.source.id, self.new, self.now)
+        entries.change(session, self.source.id, self.changed, self.now)
+        entries.touch(session, self.source.id, self.seen_again, self.now)
+
+    def waiting(self) -> list[Unpublished]:
+        """Return what is to be told, new articles first."""
+        return [
+            Unpublished(self.source.id, one.producer_id, one.version, one.message)
+            for one in (*self.new, *self.changed)
+            if one.message is not None
+        ]
 
 
 def name_of(source: Source, news: News) -> str:

@@ -132,15 +132,15 @@ class Schedule:
             self._spread(grant)
         now = self._clock.now()
         with self._lock:
-            in_hand = len(self._planned | self._polling)
+            in_hand = self._planned | self._polling
         with self._store.read() as session:
-            # Those in hand are due as well until they are done with.
-            asked = due_sources.asked_for(session, self._kinds, now, MOST_IN_HAND + in_hand)
+            # Those in hand are due as well until they are done with, which they may be by now.
+            asked = due_sources.asked_for(session, self._kinds, now, MOST_IN_HAND + len(in_hand))
             due = due_sources.due(session, self._kinds, now, MOST_IN_HAND)
-        for source_id in asked:
-            self._hand_out(source_id, grant, waited_for=True)
-        for source_id in due:
-            self._hand_out(source_id, grant, waited_for=False)
+        for waited_for, found in ((True, asked), (False, due)):
+            for source_id in found:
+                if source_id not in in_hand:
+                    self._hand_out(source_id, grant, waited_for=waited_for)
 
     def _spread(self, grant: Grant) -> None:
         """Let what came due while nobody led not go all at once."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, func, literal, select, text, type_coerce, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.errors import ClarionError
 from core.store.engine import Store
 from core.store.models import Lease
+from core.store.types import UtcDateTime
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,12 +80,21 @@ def check(session: Session, grant: Grant) -> None:
 
     The row stays locked until the transaction ends, so that nobody can take over before it has.
     """
-    statement = select(Lease.holder, Lease.token, Lease.expires_at).where(Lease.name == grant.name)
+    # What the clock says before the lock is there is good enough: once it is, nobody has taken over.
+    statement = select(Lease.holder, Lease.token, Lease.expires_at, _clock(session)).where(
+        Lease.name == grant.name
+    )
     row = session.execute(statement.with_for_update(read=True)).one_or_none()
     if row is None or (row.holder, row.token) != (grant.holder, grant.token):
         raise LeaseLost(f"the lease {grant.name} has another holder")
-    if row.expires_at <= database_now(session):
+    if row.expires_at <= row.now:
         raise LeaseLost(f"the lease {grant.name} expired")
+
+
+def _clock(session: Session) -> ColumnElement[datetime]:
+    here = session.get_bind().dialect.name != "postgresql"
+    now = literal(datetime.now(UTC)) if here else func.clock_timestamp()
+    return type_coerce(now, UtcDateTime).label("now")
 
 
 def current_holder(session: Session, name: str) -> str | None:

@@ -60,8 +60,8 @@ ENDS = {
     "with what is new recorded, but not committed": dies_in(poller, "record", after=True),
     "committed, before the first is published": dies_after(0),
     "with half of it published": dies_after(2),
-    "with all published, before that is committed": dies_after(4),
-    "with that committed, before the source is ticked off": dies_in(outcomes, "succeeded", after=False),
+    "with all published, as the broker confirms the last": dies_after(4),
+    "with all published, before the source is ticked off": dies_in(outcomes, "succeeded", after=False),
     "with the source ticked off, but not committed": dies_in(outcomes, "succeeded", after=True),
 }
 

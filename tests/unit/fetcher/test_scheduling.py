@@ -20,7 +20,7 @@ from sqlalchemy import delete, update
 
 from core.clock import SystemClock
 from core.errors import Unavailable
-from core.store import leases, sources
+from core.store import due_sources, leases, sources
 from core.store.engine import Store, open_store
 from core.store.leases import Grant, LeaseLost
 from core.store.models import Source
@@ -145,6 +145,30 @@ def test_a_source_that_is_asked_for_is_polled_before_its_time(
         now = SystemClock().now()
         session.execute(update(Source).where(Source.id == waiting).values(next_poll_at=now, updated_at=now))
     eventually(lambda: (waiting, 1) in polls.seen)
+
+
+def test_what_a_poll_has_done_with_during_a_look_is_not_polled_again(
+    schedule: Schedule, store: Store, polls: Polls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, finish, due = add(store, "slow"), threading.Event(), due_sources.due
+
+    def poll(source_id: str, _grant: Grant) -> None:
+        finish.wait(15)
+        polls.done(source_id)
+
+    def find_and_dawdle(*arguments: Any) -> list[str]:
+        found = due(*arguments)
+        if source in schedule._polling:
+            finish.set()
+            eventually(lambda: source not in schedule._polling)
+        return found
+
+    polls.answer = poll
+    monkeypatch.setattr("fetcher.scheduling.due_sources.due", find_and_dawdle)
+    schedule.begin(FIRST)
+    eventually(finish.is_set)
+    a_few_looks(schedule, store, polls)
+    assert polls.seen.count((source, 1)) == 1
 
 
 def test_a_deleted_source_is_polled_no_more(schedule: Schedule, store: Store, polls: Polls) -> None:
