@@ -132,6 +132,8 @@ def mark(session: Session, now: datetime) -> int | None:
     """
     here = changes_since(session, None).position
     _drop_foreign(session, here)
+    if session.execute(select(func.count()).select_from(RevisionMark)).scalar_one() == 0:
+        session.add(RevisionMark(position=0, noted_at=now))  # nothing was deleted yet
     if session.get(RevisionMark, here.oldest) is None:
         session.add(RevisionMark(position=here.oldest, noted_at=now))
         session.flush()

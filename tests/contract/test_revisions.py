@@ -155,7 +155,17 @@ def test_marks_from_a_server_whose_counters_were_ahead_mean_nothing(store: Store
     assert look(store, position).numbers == [2]
     assert mark(store, 0) is None
     with store.read() as session:
-        assert len(session.execute(select(RevisionMark)).all()) == 1
+        marks = session.execute(select(RevisionMark.position).order_by(RevisionMark.position)).scalars().all()
+    assert marks[0] == 0
+    assert len(marks) == 2
+    assert marks[1] < position.end + 10**6
+
+
+def test_the_first_mark_sends_nobody_back_to_the_beginning(store: Store) -> None:
+    position = look(store, None).position
+    log(store, 1, 2)
+    mark(store, 0)
+    assert sorted(look(store, position).numbers or ()) == [1, 2]
 
 
 @pytest.mark.postgresql
