@@ -106,6 +106,23 @@ static u32 companion_of(const Index *index, const Entry *entry, const u32 *ancho
     return companion;
 }
 
+static int are_positive_leaves(const u32 *words, u32 count)
+{
+    for (u32 at = 0; at < count; at++)
+        if (KIND(words[at]) != A_LEAF || words[at] & NEGATED)
+            return 0;
+    return 1;
+}
+
+/* Tell whether an anchor and the companion decide: in an alternative of leaves, or a pair of them. */
+static int is_enough(const Entry *entry, u32 companion)
+{
+    const u32 *words = entry->program.words;
+    if (*words & NEGATED || !are_positive_leaves(words + 1, entry->length - 1))
+        return 0;
+    return KIND(*words) == ANY_OF || (companion && entry->length == 3);
+}
+
 static Postings *anchored_at(Index *index, u32 leaf)
 {
     return &LEAF(&index->terms, leaf)->anchored;
@@ -167,6 +184,8 @@ int entry_anchor(Index *index, u32 number)
         return 0;
     entry->program.words = words;
     Posting posting = {number, companion_of(index, entry, chosen->items, chosen->count)};
+    if (is_enough(entry, posting.companion))
+        posting.companion |= ENOUGH;
     if (!add_to(index, posting, chosen->items, chosen->count, anchors_of(entry), entry->anchors))
         return 0;
     remove_from(index, number, anchors_of(entry), entry->anchors, chosen->items, chosen->count);

@@ -29,8 +29,9 @@ void index_free(Index *index)
     free(index->present_bits.words);
     free(index->candidate_bits.words);
     terms_end(&index->terms);
-    Numbers *rooms[] = {&index->words, &index->starts,    &index->present, &index->candidates,
-                        &index->hits,  &index->misplaced, &index->program, &index->chosen};
+    Numbers *rooms[] = {&index->words,     &index->starts, &index->present,   &index->candidates,
+                        &index->undecided, &index->hits,   &index->misplaced, &index->program,
+                        &index->chosen};
     for (size_t at = 0; at < sizeof rooms / sizeof *rooms; at++)
         free(rooms[at]->items);
     free(index);

@@ -45,7 +45,7 @@ typedef struct {
     u32 distinct;
     u32 articles_seen; /* by which `seen` of the leaves is to be divided */
     u32 vain;          /* judged in vain, modulo the sample */
-    Numbers words, starts, present, candidates, hits, misplaced; /* room to work in */
+    Numbers words, starts, present, candidates, undecided, hits, misplaced; /* room to work in */
     Numbers program, chosen;
     Bits present_bits, candidate_bits; /* the same as present and candidates; leaf 0 is always present */
 } Index;

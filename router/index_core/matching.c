@@ -3,7 +3,7 @@
 #include "places.h"
 
 #define SAMPLE 8            /* of the queries judged in vain, one in so many is looked at for better anchors */
-#define AHEAD 8             /* entries between asking for memory and using it */
+#define AHEAD 12            /* entries between asking for memory and using it */
 #define FORGET_AFTER 65536u /* articles after which what was seen counts half */
 
 static void forget_half(Index *index)
@@ -18,7 +18,7 @@ static int begin_article(Index *index)
 {
     bits_remove(&index->present_bits, &index->present);
     bits_remove(&index->candidate_bits, &index->candidates);
-    index->present.count = index->candidates.count = 0;
+    index->present.count = index->candidates.count = index->undecided.count = 0;
     index->hits.count = index->misplaced.count = 0;
     if (++index->articles_seen >= FORGET_AFTER)
         forget_half(index);
@@ -148,17 +148,17 @@ static int in_vain(Index *index, u32 number)
 
 static int consider(Index *index, Posting posting)
 {
-    if (!bits_hold(&index->present_bits, posting.companion))
+    if (!bits_hold(&index->present_bits, posting.companion & ~ENOUGH))
         return in_vain(index, posting.entry);
     if (bits_hold(&index->candidate_bits, posting.entry))
         return 1;
     if (!numbers_push(&index->candidates, posting.entry))
         return 0;
     bits_add(&index->candidate_bits, posting.entry);
-    return 1;
+    return numbers_push(posting.companion & ENOUGH ? &index->hits : &index->undecided, posting.entry);
 }
 
-/* Gather the entries to judge in index->candidates, and those that match as they are in index->hits. */
+/* Gather the entries that match in index->hits, and those to be judged in index->undecided. */
 static int gather(Index *index)
 {
     for (u32 at = 0; at < index->present.count; at++) {
@@ -188,12 +188,25 @@ static void expect(const Index *index, const Numbers *entries, u32 at)
         __builtin_prefetch(ENTRY(index, entries->items[at + AHEAD])->program.words);
 }
 
+static u32 hits_expected(const Index *index, u32 at)
+{
+    const Numbers *hits = &index->hits;
+    if (at + 2 * AHEAD < hits->count)
+        __builtin_prefetch(ENTRY(index, hits->items[at + 2 * AHEAD]));
+    if (at + AHEAD < hits->count) {
+        const Entry *entry = ENTRY(index, hits->items[at + AHEAD]);
+        if (entry->capacity)
+            __builtin_prefetch(entry->ids.many);
+    }
+    return hits->items[at];
+}
+
 static int judge_all(Index *index)
 {
-    const Numbers *candidates = &index->candidates;
-    for (u32 at = 0; at < candidates->count; at++) {
-        expect(index, candidates, at);
-        if (!judge(index, candidates->items[at]))
+    const Numbers *undecided = &index->undecided;
+    for (u32 at = 0; at < undecided->count; at++) {
+        expect(index, undecided, at);
+        if (!judge(index, undecided->items[at]))
             return 0;
     }
     return 1;
@@ -208,7 +221,7 @@ int index_match(Index *index, const Article *article, size_t *ids)
         entry_place_better(index, index->misplaced.items[at]);
     *ids = 0;
     for (u32 at = 0; at < index->hits.count; at++)
-        *ids += ENTRY(index, index->hits.items[at])->count;
+        *ids += ENTRY(index, hits_expected(index, at))->count;
     return 1;
 }
 

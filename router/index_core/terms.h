@@ -36,10 +36,13 @@ typedef struct {
     u32 leaf[2]; /* by place, or 0 */
 } Node;
 
-/* An entry, and a leaf without which it cannot match: so most need not be looked at to be judged. 0 is none. */
+/* An entry, and its companion: a leaf without which it cannot match, or 0. With ENOUGH, it matches if the
+ * companion is there. So most entries need not be looked at to be judged. */
 typedef struct {
     u32 entry, companion;
 } Posting;
+
+#define ENOUGH 0x80000000u
 
 typedef struct {
     Posting *items;
