@@ -8,7 +8,7 @@ import structlog
 
 from core.clock import Clock
 from core.egress import BlockedUrl, EgressPolicy, PushAnswer, PushRequest, check_url
-from core.signing import SecretBox
+from core.signing import SecretBox, UndecryptableSecret
 from core.store import hubs
 from core.store.engine import Store
 from core.store.hubs import Asked
@@ -49,8 +49,12 @@ class HubRequests:
             target = check_url(asked.hub, self._egress)
         except BlockedUrl as error:
             return f"The hub's address may not be contacted: {error}"
+        try:
+            form = self._form(asked)
+        except UndecryptableSecret as error:
+            return str(error)
         headers = ["Content-Type: application/x-www-form-urlencoded"]
-        answer = self._send(PushRequest(target.url, headers, self._form(asked)))
+        answer = self._send(PushRequest(target.url, headers, form))
         if answer.status is None:
             return answer.detail or "The hub cannot be reached"
         return None if 200 <= answer.status < 300 else _refusal(answer.status, answer.excerpt)

@@ -66,6 +66,14 @@ ENDS = {
 }
 
 
+def die(desk: Desk, source: str, end: Kill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a leader die in the next poll."""
+    with monkeypatch.context() as patch:
+        end(desk, patch)
+        with pytest.raises(Killed):
+            desk.poll_when_due(source)
+
+
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_what_a_dying_leader_leaves_is_told_by_the_next_and_nothing_twice(
     newsroom: Newsroom, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, end: Kill
@@ -74,10 +82,7 @@ def test_what_a_dying_leader_leaves_is_told_by_the_next_and_nothing_twice(
     source = desk.add(receiver.script("/feed", BEFORE, AFTER))
     desk.poll(source)
 
-    with monkeypatch.context() as patch:
-        end(desk, patch)
-        with pytest.raises(Killed):
-            desk.poll_when_due(source)
+    die(desk, source, end, monkeypatch)
     assert desk.source(source).etag == '"before"'
 
     heir = newsroom.next_leader()
@@ -97,10 +102,7 @@ def test_the_poll_alone_or_the_outbox_alone_finishes_what_was_left(
     desk, reader = newsroom.desk, newsroom.reader("post")
     source = desk.add(receiver.script("/feed", BEFORE, AFTER))
     desk.poll(source)
-    with monkeypatch.context() as patch:
-        end(desk, patch)
-        with pytest.raises(Killed):
-            desk.poll_when_due(source)
+    die(desk, source, end, monkeypatch)
 
     heir = newsroom.next_leader()
     heir.poll_when_due(source)

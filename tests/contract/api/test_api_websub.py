@@ -336,6 +336,13 @@ def test_a_hub_inside_is_not_contacted(desk: Desk) -> None:
     assert "may not be contacted" in (desk.row().last_error or "")
 
 
+def test_a_secret_of_another_key_keeps_no_other_hub_from_being_asked(desk: Desk) -> None:
+    desk.poll()
+    desk.box = SecretBox.from_setting("another key of thirty-two letters")
+    assert desk.ask() == {}
+    assert "cannot be decrypted" in (desk.row().last_error or "")
+
+
 def test_a_deposed_leader_takes_nothing(desk: Desk) -> None:
     form = desk.subscribed()
     desk.push(form, rss([Post("new", "Just in")]))

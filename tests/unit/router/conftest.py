@@ -11,7 +11,7 @@ from router.plain_index import PlainIndex
 NewMatcher = Callable[..., Matcher]
 
 # Where nothing may be missing, the compiled core may not be either.
-_if_built = pytest.mark.skipif(
+if_built = pytest.mark.skipif(
     not is_compiled() and not os.environ.get("CI"), reason="built without a compiler"
 )
 
@@ -20,7 +20,7 @@ _if_built = pytest.mark.skipif(
     scope="module",
     params=[
         pytest.param(PlainIndex, id="plain"),
-        pytest.param(CompiledIndex, id="compiled", marks=_if_built),
+        pytest.param(CompiledIndex, id="compiled", marks=if_built),
     ],
 )
 def new_index(request: pytest.FixtureRequest) -> Callable[[], Index]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.query import Document, QueryError, compiled, parse
 from router.matching import CompiledIndex, Index, Matches
 from router.plain_index import PlainIndex
-from tests.unit.router.conftest import NewMatcher
+from tests.unit.router.conftest import NewMatcher, if_built
 from tests.unit.router.matching_oracle import Article, Tree, articles, trees
 from tests.unit.router.test_matching_properties import answer
 
@@ -94,11 +94,11 @@ def test_damaged_bytes_do_no_harm(new_matcher: NewMatcher, whole: list[Tree], da
     assert (len(matcher), matcher.queries, list(matcher.match("ai c kube"))) == (0, 0, [])
 
 
+@if_built
 @given(st.lists(trees, max_size=8), st.lists(articles, min_size=1, max_size=3))
 def test_both_indexes_answer_the_same_after_all_was_replaced(
     several: list[Tree], asked: list[Article]
 ) -> None:
-    pytest.importorskip("router._index_core")
     plain, quick = PlainIndex(), CompiledIndex()
     for index in (plain, quick):
         for turn in (0, 1):
@@ -112,8 +112,8 @@ def test_both_indexes_answer_the_same_after_all_was_replaced(
     assert (len(plain), plain.queries) == (len(quick), quick.queries)
 
 
+@if_built
 def test_what_is_discarded_leaves_no_trace() -> None:
-    pytest.importorskip("router._index_core")
     index = CompiledIndex()
     sizes = []
     for _ in range(3):
@@ -141,8 +141,8 @@ def test_answers_stay_the_same_while_rare_words_are_learned(new_index: NewIndex)
         assert ids(index, f"{common} seldom1 never") == []
 
 
+@if_built
 def test_answers_stay_the_same_when_old_articles_are_forgotten() -> None:
-    pytest.importorskip("router._index_core")
     index = CompiledIndex()
     index.load(code("apple pie"), array("q", (1,)))
     document = Document("apple pie")
